@@ -1,0 +1,1 @@
+"""Text to tokens: offsets, spans, token stores."""

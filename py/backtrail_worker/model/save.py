@@ -1,0 +1,121 @@
+# Checkpoints: plain save_pretrained directories, written beside their place and renamed; with optimizer
+# state for resume. Optimizer state is kept by parameter name in safetensors; nothing is pickled.
+"""Writing and reading checkpoints."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM
+
+from backtrail_worker.core.call import WorkerFault
+from backtrail_worker.model.load import Loaded
+
+TRAINER_FILE, OPTIMIZER_FILE = "trainer.json", "optimizer.safetensors"
+TRAINER_FORMAT = 1
+Moments = dict[str, tuple[torch.Tensor, torch.Tensor]]
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _publish(partial: Path, place: Path) -> int:
+    """Makes the directory durable and gives it its name. Answers its size in bytes."""
+    size = 0
+    for file in sorted(partial.rglob("*")):
+        if file.is_file():
+            _sync(file)
+            size += file.stat().st_size
+    _sync(partial)
+    old = place.with_name(f"{place.name}.replaced-{os.getpid()}")
+    if place.exists():
+        # A replay writes a checkpoint again: the old one stands until the new one is whole.
+        os.rename(place, old)
+    os.rename(partial, place)
+    _sync(place.parent)
+    shutil.rmtree(old, ignore_errors=True)
+    return size
+
+
+def save(loaded: Loaded, path: str, step: int, moments: Moments | None) -> int:
+    """
+    Writes a checkpoint; with `moments` (exp_avg, exp_avg_sq by parameter name) one that `restore` can
+    resume.
+    """
+    place = Path(path)
+    partial = place.with_name(f"{place.name}.partial-{os.getpid()}")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        partial.mkdir(parents=True)
+        loaded.model.save_pretrained(partial, safe_serialization=True)
+        loaded.described.text.save(partial, loaded.described.end, loaded.described.pad)
+        if moments is not None:
+            tensors = {}
+            for name, (first, second) in moments.items():
+                tensors[f"exp_avg.{name}"] = first.detach().cpu().contiguous()
+                tensors[f"exp_avg_sq.{name}"] = second.detach().cpu().contiguous()
+            save_file(tensors, partial / OPTIMIZER_FILE)
+            state = {"format": TRAINER_FORMAT, "step": step, "optimizer": "adamw"}
+            (partial / TRAINER_FILE).write_text(json.dumps(state), encoding="utf-8")
+        return _publish(partial, place)
+    except OSError as error:
+        raise WorkerFault("save", f"checkpoint {place} could not be written: {error}") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def read_state(directory: Path) -> tuple[int, Moments]:
+    """Step and optimizer moments of a checkpoint. Raises WorkerFault "model-not-found"."""
+    trainer, optimizer = directory / TRAINER_FILE, directory / OPTIMIZER_FILE
+    if not trainer.is_file() or not optimizer.is_file():
+        raise WorkerFault(
+            "model-not-found",
+            f"{directory} is no checkpoint to resume from ({TRAINER_FILE} or {OPTIMIZER_FILE} lacks)",
+        )
+    try:
+        state: dict[str, Any] = json.loads(trainer.read_text(encoding="utf-8"))
+        step = int(state["step"])
+        tensors = load_file(optimizer)
+        names = [name.removeprefix("exp_avg.") for name in tensors if name.startswith("exp_avg.")]
+        return step, {name: (tensors[f"exp_avg.{name}"], tensors[f"exp_avg_sq.{name}"]) for name in names}
+    except (OSError, ValueError, KeyError) as error:
+        raise WorkerFault("model-not-found", f"{directory} cannot be read: {error!r}") from error
+
+
+def copy_weights(loaded: Loaded, directory: Path) -> None:
+    """
+    Replaces the weights by those of a checkpoint of the same architecture. Raises WorkerFault
+    "model-not-found".
+    """
+    try:
+        other = AutoModelForCausalLM.from_pretrained(
+            directory,
+            dtype=torch.float32,
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+        )
+    except OSError as error:
+        raise WorkerFault("model-not-found", f"{directory}: {error}") from error
+    theirs = dict(other.named_parameters())
+    ours = dict(loaded.model.named_parameters())
+    differing = [name for name in ours.keys() | theirs.keys() if name not in ours or name not in theirs]
+    differing += [name for name in ours.keys() & theirs.keys() if ours[name].shape != theirs[name].shape]
+    if differing:
+        raise WorkerFault(
+            "model-not-found", f"{directory} is of another architecture: {sorted(differing)[0]} differs"
+        )
+    with torch.no_grad():
+        for name, parameter in ours.items():
+            parameter.copy_(theirs[name])

@@ -1,0 +1,99 @@
+// What run, plan and status share: reading the config, deciding where tensors are worked on, planning.
+import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { readdir, stat } from "node:fs/promises";
+import { basename, isAbsolute, join, resolve } from "node:path";
+import { promisify } from "node:util";
+import { parseConfig } from "../config/load.ts";
+import type { ResolvedConfig } from "../config/resolve.ts";
+import { UserError } from "../lib/errors.ts";
+import { digest } from "../lib/hash.ts";
+import { buildPlan, type Plan } from "../plan/plan.ts";
+import type { RunEnvironment } from "../run/context.ts";
+import { type Io, readUserFile } from "./io.ts";
+
+export interface SweepFlags {
+  readonly set: readonly string[];
+  readonly mock: boolean;
+  readonly json: boolean;
+}
+
+export interface LoadedSweep {
+  readonly config: ResolvedConfig;
+  readonly plan: Plan;
+  readonly environment: RunEnvironment;
+  /** Absolute. */
+  readonly storeRoot: string;
+  /** Name of the folder under results/: the sweep's, with "-mock" for a mock run. */
+  readonly folder: string;
+}
+
+/** GPUs as nvidia-smi names them, without starting Python; none when there is no driver or CUDA_VISIBLE_DEVICES is empty. */
+export async function visibleGpus(env: Io["env"]): Promise<string[]> {
+  if (env.CUDA_VISIBLE_DEVICES === "" || env.CUDA_VISIBLE_DEVICES === "-1") return [];
+  try {
+    const { stdout } = await promisify(execFile)("nvidia-smi", ["--query-gpu=name", "--format=csv,noheader"], { timeout: 10_000 });
+    return stdout.split("\n").map((line) => line.trim()).filter((line) => line !== "");
+  } catch {
+    return []; // no driver here: that is an answer, not an error
+  }
+}
+
+/** Config file -> resolved config, environment and plan. Throws UserError for anything wrong in the file. */
+export async function loadSweep(io: Io, path: string, flags: SweepFlags): Promise<LoadedSweep> {
+  const file = resolve(io.cwd, path);
+  const config = parseConfig(await readUserFile(file), path, flags.set);
+  const gpus = flags.mock ? [] : await visibleGpus(io.env);
+  const environment: RunEnvironment = {
+    flavour: flags.mock ? "mock" : "torch",
+    dtype: gpus.length > 0 ? "bfloat16" : "float32",
+    device: gpus[0] ?? "cpu",
+  };
+  const external = await externalDigests(config, io.cwd);
+  const plan = buildPlan(config, { ...environment, external });
+  const storeRoot = resolve(io.cwd, config.file.store);
+  return { config, plan, environment, storeRoot, folder: `${config.file.name}${flags.mock ? "-mock" : ""}` };
+}
+
+/**
+ * Published models enter keys by content: a directory by the sha256 of its files, a Hub id by its revision.
+ * Throws UserError when `from` looks like a path and is not there.
+ */
+async function externalDigests(config: ResolvedConfig, cwd: string): Promise<Record<string, string>> {
+  const digests: Record<string, string> = {};
+  for (const arm of config.arms) {
+    const { model } = arm.settings;
+    if (!("from" in model) || digests[model.from] !== undefined) continue;
+    const directory = resolve(cwd, model.from);
+    const found = await stat(directory).catch(() => undefined);
+    if (found?.isDirectory()) {
+      digests[model.from] = await digestDirectory(directory);
+    } else if (isAbsolute(model.from) || model.from.startsWith(".") || model.from.split("/").length !== 2) {
+      throw new UserError(
+        "model-not-found",
+        `model.from: there is no directory ${model.from}, and it is not a Hub id (owner/name). Give a directory in save_pretrained layout or a Hub id.`,
+      );
+    } else {
+      digests[model.from] = `hub:${model.from}@${model.revision ?? "main"}`;
+    }
+  }
+  return digests;
+}
+
+async function digestDirectory(directory: string): Promise<string> {
+  const files: Record<string, string> = {};
+  const names = (await readdir(directory)).filter((name) => /\.(json|safetensors|txt|model|jinja)$/.test(name)).sort();
+  if (!names.includes("config.json")) {
+    throw new UserError(
+      "model-not-found",
+      `model.from: ${directory} holds no config.json, so it is not a checkpoint in save_pretrained layout. It holds: ${names.join(", ") || "no model files"}.`,
+    );
+  }
+  for (const name of names) {
+    const hash = createHash("sha256");
+    for await (const data of createReadStream(join(directory, basename(name)))) hash.update(data as Buffer);
+    files[name] = hash.digest("hex");
+  }
+  return digest(files);
+}

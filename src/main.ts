@@ -1,0 +1,69 @@
+#!/usr/bin/env node
+// argv -> command. The only reader of process.env, the only process.exit, the one place that prints errors.
+import { readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { CommanderError } from "commander";
+import type { Io } from "./cli/io.ts";
+import { buildProgram } from "./cli/program.ts";
+import { exitCode, UserError } from "./lib/errors.ts";
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "..");
+
+async function main(): Promise<number> {
+  const interrupt = new AbortController();
+  let interrupts = 0;
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.on(signal, () => {
+      interrupts++;
+      if (interrupts > 1) process.exit(exitCode.interrupted);
+      process.stderr.write("\nStopping: finishing what is in flight and saving. Once more to stop now.\n");
+      interrupt.abort();
+    });
+  }
+  // A reader that leaves early (`| head`) is no error of ours.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? exitCode.done : exitCode.bug));
+  const { env } = process;
+  const io: Io = {
+    out: (text) => process.stdout.write(text),
+    err: (text) => process.stderr.write(text),
+    stdin: process.stdin,
+    env,
+    cwd: process.cwd(),
+    root,
+    version: (JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string }).version,
+    outIsTerminal: process.stdout.isTTY === true,
+    errIsTerminal: process.stderr.isTTY === true && !env.CI,
+    width: process.stdout.columns ?? 120,
+    colour: process.stdout.isTTY === true && !env.NO_COLOR && !env.CI,
+    signal: interrupt.signal,
+  };
+  let code: number = exitCode.done;
+  try {
+    await buildProgram(io, (result) => {
+      code = result;
+    }).parseAsync(process.argv);
+    return code;
+  } catch (error) {
+    return report(error, interrupt.signal.aborted);
+  }
+}
+
+function report(error: unknown, interrupted: boolean): number {
+  // commander has printed its own message already; help and version are no errors.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCode.done : exitCode.usage;
+  if (error instanceof UserError) {
+    process.stderr.write(`${error.message}\n`);
+    return error.exit;
+  }
+  if (interrupted && error instanceof Error && error.name === "AbortError") {
+    process.stderr.write("Interrupted. Nothing is lost: run the same command again to go on.\n");
+    return exitCode.interrupted;
+  }
+  process.stderr.write(`This is a fault of Backtrail, not of yours. Please report it with the lines below.\n`);
+  process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  return exitCode.bug;
+}
+
+// Sockets and children that a stage failed to close must not keep a finished command alive.
+process.exit(await main());

@@ -1,0 +1,44 @@
+// The Puzzle port: the one rule book of a family of problems. Pure; knows nothing of text formats, models or files.
+import type { Json } from "../lib/hash.ts";
+import type { Rng } from "../lib/rng.ts";
+
+/** Why an action may not be applied to a state. Kinds are words of the puzzle ("operand", "arithmetic", "rule"). */
+export interface Violation {
+  readonly kind: string;
+  readonly message: string;
+}
+
+export type Applied<State> =
+  | { readonly ok: true; readonly state: State }
+  | { readonly ok: false; readonly violation: Violation };
+
+/**
+ * A family of problems. `Problem` is the JSON record others rely on (DESIGN.md section 7), e.g.
+ * `{"puzzle":"countdown","numbers":[4,9],"target":36}`.
+ */
+export interface Puzzle<Options, Problem, State, Action> {
+  readonly name: string;
+  /** A solvable problem drawn from the options' distribution. Throws UserError("puzzle-empty") when no problem satisfies them. */
+  generate(rng: Rng, options: Options): Problem;
+  /** Equal for problems that are the same up to the puzzle's symmetry; used for splits and de-duplication. */
+  canonicalKey(problem: Problem): string;
+  root(problem: Problem): State;
+  /** Legal actions in a defined order. */
+  actions(problem: Problem, state: State): Action[];
+  apply(problem: Problem, state: State, action: Action): Applied<State>;
+  isGoal(problem: Problem, state: State): boolean;
+  /**
+   * The state that a wrong action claims to lead to, so that a grader can judge later steps against what the text says.
+   * Never throws. Puzzles without it keep the state as it was.
+   */
+  applyAsClaimed?(problem: Problem, state: State, action: Action): State;
+  /** Whether nothing of the problem's material is left over (Countdown: one number remains). Absent where the question has no sense. */
+  allUsed?(problem: Problem, state: State): boolean;
+  /** The state's text: equal texts for equal states. */
+  stateKey(state: State): string;
+  /** Named estimates of the distance to the goal. */
+  readonly heuristics: Readonly<Record<string, (problem: Problem, state: State) => number>>;
+  /** The problem from JSON that anybody may have written. Throws UserError("problem") that names the field. */
+  readProblem(value: unknown): Problem;
+  writeProblem(problem: Problem): Json;
+}

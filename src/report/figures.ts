@@ -1,0 +1,76 @@
+// Numbers as people read them, the same in the terminal and on the page. Pure.
+import type { SplitResult, Summary } from "./model.ts";
+
+/** 0.5234 -> "52.3%". */
+export function percent(share: number, digits = 1): string {
+  return `${(share * 100).toFixed(digits)}%`;
+}
+
+/** A difference of shares in percentage points: 0.052 -> "+5.2", -0.01 -> "−1.0" (a true minus sign). */
+export function points(difference: number): string {
+  const text = Math.abs(difference * 100).toFixed(1);
+  if (Number(text) === 0) return text;
+  return difference > 0 ? `+${text}` : `\u2212${text}`;
+}
+
+/** [0.48, 0.567] -> "48.0–56.7". */
+export function shareInterval([low, high]: readonly [number, number]): string {
+  return `${(low * 100).toFixed(1)}\u2013${(high * 100).toFixed(1)}`;
+}
+
+/** [-0.012, 0.061] -> "−1.2 to +6.1": signed ends would be unreadable with a dash between them. */
+export function pointsInterval([low, high]: readonly [number, number]): string {
+  return `${points(low)} to ${points(high)}`;
+}
+
+/** Whole numbers in groups of three, parted by thin spaces: 1234567 -> "1 234 567". */
+export function integer(value: number): string {
+  return String(Math.round(value)).replace(/\B(?=(\d{3})+$)/g, "\u2009");
+}
+
+/** A mean: two digits below 10, one below 1000, grouped above. */
+export function mean(value: number): string {
+  if (Math.abs(value) >= 1000) return integer(value);
+  return value.toFixed(Math.abs(value) < 10 ? 2 : 1);
+}
+
+/** 570000 -> "570k", 1236000000 -> "1.24G": for axes and parameter counts. */
+export function compact(value: number): string {
+  const units = ["", "k", "M", "G", "T"];
+  let scaled = value;
+  let unit = 0;
+  while (Math.abs(scaled) >= 999.5 && unit < units.length - 1) {
+    scaled /= 1000;
+    unit++;
+  }
+  const text = scaled.toPrecision(3);
+  return `${text.includes(".") ? text.replace(/\.?0+$/, "") : text}${units[unit]}`;
+}
+
+/** A p-value: three digits, never a bare 0. */
+export function pValue(value: number): string {
+  if (value < 0.001) return "<0.001";
+  return value.toFixed(3);
+}
+
+/** One row of results: what a policy of an arm reached on one split. */
+export interface ResultRow {
+  readonly arm: string;
+  readonly policy: string;
+  readonly split: string;
+  readonly result: SplitResult;
+}
+
+/** Every result of a sweep in the order of the arms, their policies and the splits. */
+export function resultRows(summary: Summary): ResultRow[] {
+  return summary.arms.flatMap((arm) =>
+    Object.entries(arm.policies).flatMap(([policy, splits]) =>
+      Object.entries(splits).map(([split, result]) => ({ arm: arm.name, policy, split, result })),
+    ),
+  );
+}
+
+/** The splits that occur, in order of appearance. */
+export function splitsOf(summary: Summary): string[] {
+  return [...new Set(resultRows(summary).map((row) => row.split))];
+}

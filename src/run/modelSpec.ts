@@ -1,0 +1,50 @@
+// From the config's model settings to the worker's model spec. The one place that knows transformers' names for widths and heads.
+import type { ModelSettings } from "../config/schema.ts";
+import { digest, type Json } from "../lib/hash.ts";
+import type { ModelSource, ModelSpec } from "../protocol/primitives.ts";
+
+type ScratchModel = Extract<ModelSettings, { architecture: string }>;
+
+/** A transformers config (without vocabulary and special tokens, which the worker takes from the tokenizer). */
+export function architectureConfig(model: ScratchModel): Record<string, Json> {
+  const mlp = model.mlp ?? 4 * model.width;
+  const common = {
+    model_type: model.architecture,
+    initializer_range: model.initStd,
+    tie_word_embeddings: model.tieEmbeddings,
+  };
+  if (model.architecture === "gpt2") {
+    const shape = { n_embd: model.width, n_layer: model.layers, n_head: model.heads, n_inner: mlp, n_positions: model.context };
+    return { ...common, ...shape, resid_pdrop: 0, embd_pdrop: 0, attn_pdrop: 0 };
+  }
+  const shape = {
+    hidden_size: model.width,
+    num_hidden_layers: model.layers,
+    num_attention_heads: model.heads,
+    intermediate_size: mlp,
+    max_position_embeddings: model.context,
+  };
+  if (model.architecture === "gpt_neox") return { ...common, ...shape };
+  return { ...common, ...shape, num_key_value_heads: model.keyValueHeads ?? model.heads };
+}
+
+/** The spec of a model before training (or as published). `isDirectory` decides between a path and a Hub id. */
+export function initialModelSpec(
+  model: ModelSettings,
+  options: { seed: number; tokenizer: string; dtype: "float32" | "bfloat16"; isDirectory: boolean; backtrack: string },
+): ModelSpec {
+  const source: ModelSource =
+    "architecture" in model
+      ? { kind: "architecture", config: architectureConfig(model), tokenizer: options.tokenizer, seed: options.seed }
+      : options.isDirectory
+        ? { kind: "path", path: model.from }
+        : { kind: "hub", id: model.from, ...(model.revision === undefined ? {} : { revision: model.revision }) };
+  const reserved = model.backtrackToken === "add" ? {} : { [options.backtrack]: model.backtrackToken.reserved };
+  const rest = { dtype: options.dtype, addTokens: [options.backtrack], reservedTokens: reserved };
+  return { version: digest({ source: source as unknown as Json, ...rest }), source, ...rest };
+}
+
+/** The spec of a checkpoint that training left. `version` is the train stage's key. */
+export function trainedModelSpec(version: string, path: string, dtype: "float32" | "bfloat16", backtrack: string): ModelSpec {
+  return { version, source: { kind: "path", path }, dtype, addTokens: [backtrack], reservedTokens: {} };
+}

@@ -1,0 +1,179 @@
+// Content-addressed artefacts: a directory per key with a manifest of all that went into it, published by rename and never
+// changed. Knows nothing of what a stage means.
+import { mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { join, relative } from "node:path";
+import { randomUUID } from "node:crypto";
+import { UserError } from "../lib/errors.ts";
+import { digest, type Json } from "../lib/hash.ts";
+import { sha256File, storeError, syncDirectory, writeAtomic } from "./files.ts";
+
+export interface Manifest {
+  readonly kind: string;
+  readonly key: string;
+  readonly settings: Json;
+  /** Role -> key of the input artefact, and -> digest of its files at the time. */
+  readonly inputs: Readonly<Record<string, string>>;
+  readonly inputDigests: Readonly<Record<string, string>>;
+  /** Of all files. */
+  readonly digest: string;
+  readonly files: Readonly<Record<string, { readonly sha256: string; readonly bytes: number }>>;
+  readonly code: Readonly<Record<string, string>>;
+  readonly machine: Json;
+  readonly startedAt: string;
+  readonly seconds: number;
+  /** What the stage says of its result. */
+  readonly summary: Json;
+}
+
+export interface Artefact {
+  readonly kind: string;
+  readonly key: string;
+  readonly directory: string;
+  readonly manifest: Manifest;
+}
+
+export interface ArtefactOrigin {
+  readonly settings: Json;
+  readonly inputs: Readonly<Record<string, Artefact>>;
+  readonly code: Readonly<Record<string, string>>;
+  readonly machine: Json;
+}
+
+const manifestName = "manifest.json";
+
+export class Store {
+  readonly root: string;
+
+  private constructor(root: string) {
+    this.root = root;
+  }
+
+  /** The store at that folder, which is made. Throws UserError("store") naming the path and the reason. */
+  static async open(root: string): Promise<Store> {
+    try {
+      await mkdir(join(root, "work"), { recursive: true });
+      const probe = join(root, `.probe-${randomUUID()}`);
+      await mkdir(probe);
+      await rm(probe, { recursive: true });
+    } catch (error) {
+      throw storeError(error, root);
+    }
+    return new Store(root);
+  }
+
+  /** The store if it is there; for commands that write nothing. */
+  static async openExisting(root: string): Promise<Store | undefined> {
+    const found = await stat(root).catch(() => undefined);
+    return found?.isDirectory() ? new Store(root) : undefined;
+  }
+
+  /** The artefact of that key, if it was published and its files have the recorded sizes. */
+  async find(kind: string, key: string): Promise<Artefact | undefined> {
+    const directory = join(this.root, kind, key);
+    const text = await readFile(join(directory, manifestName), "utf8").catch(() => undefined);
+    if (text === undefined) return undefined;
+    const manifest = JSON.parse(text) as Manifest;
+    for (const [name, file] of Object.entries(manifest.files)) {
+      const found = await stat(join(directory, name)).catch(() => undefined);
+      if (found?.size !== file.bytes) throw changed(join(directory, name), found === undefined ? "is gone" : "has another size");
+    }
+    return { kind, key, directory, manifest };
+  }
+
+  /** Reads every file and compares digests. Throws UserError("artefact-changed") naming the file. */
+  async verify(artefact: Artefact): Promise<void> {
+    for (const [name, file] of Object.entries(artefact.manifest.files)) {
+      const path = join(artefact.directory, name);
+      if ((await sha256File(path).catch(() => "")) !== file.sha256) throw changed(path, "was changed");
+    }
+  }
+
+  /**
+   * Has `write` fill a private folder, then hashes it and publishes it by rename. When another process published the same
+   * key first, that artefact is returned. What `write` answers is the manifest's summary.
+   */
+  async publish(kind: string, key: string, origin: ArtefactOrigin, write: (directory: string) => Promise<Json>): Promise<Artefact> {
+    const startedAt = new Date();
+    const draft = join(this.root, "work", `draft-${kind}-${key.slice(0, 16)}-${randomUUID()}`);
+    const target = join(this.root, kind, key);
+    try {
+      await mkdir(draft, { recursive: true });
+      await mkdir(join(this.root, kind), { recursive: true });
+      const summary = await write(draft);
+      const files = await hashFiles(draft);
+      const roles = Object.entries(origin.inputs);
+      const manifest: Manifest = {
+        kind,
+        key,
+        settings: origin.settings,
+        inputs: Object.fromEntries(roles.map(([role, input]) => [role, input.key])),
+        inputDigests: Object.fromEntries(roles.map(([role, input]) => [role, input.manifest.digest])),
+        digest: digest(files),
+        files,
+        code: origin.code,
+        machine: origin.machine,
+        startedAt: startedAt.toISOString(),
+        seconds: (Date.now() - startedAt.getTime()) / 1000,
+        summary,
+      };
+      await writeAtomic(join(draft, manifestName), `${JSON.stringify(manifest, null, 2)}\n`);
+      await rename(draft, target);
+      await syncDirectory(join(this.root, kind));
+      return { kind, key, directory: target, manifest };
+    } catch (error) {
+      await rm(draft, { recursive: true, force: true }).catch(() => undefined);
+      const code = (error as NodeJS.ErrnoException).code;
+      const first = code === "ENOTEMPTY" || code === "EEXIST" ? await this.find(kind, key) : undefined;
+      if (first !== undefined) return first;
+      throw storeError(error, target);
+    }
+  }
+
+  /** A folder for a stage in progress; it outlives a crash, so that the stage can go on. */
+  async workDirectory(kind: string, key: string): Promise<string> {
+    const directory = this.#work(kind, key);
+    try {
+      await mkdir(directory, { recursive: true });
+    } catch (error) {
+      throw storeError(error, directory);
+    }
+    return directory;
+  }
+
+  /** Whether a stage was begun and not finished. */
+  async hasWork(kind: string, key: string): Promise<boolean> {
+    return (await stat(this.#work(kind, key)).catch(() => undefined)) !== undefined;
+  }
+
+  async discardWork(kind: string, key: string): Promise<void> {
+    await rm(this.#work(kind, key), { recursive: true, force: true });
+  }
+
+  /** All published artefacts of a kind, by manifest. */
+  async list(kind: string): Promise<Manifest[]> {
+    const keys = await readdir(join(this.root, kind)).catch(() => []);
+    const texts = await Promise.all(keys.map((key) => readFile(join(this.root, kind, key, manifestName), "utf8").catch(() => undefined)));
+    return texts.filter((text) => text !== undefined).map((text) => JSON.parse(text) as Manifest);
+  }
+
+  #work(kind: string, key: string): string {
+    return join(this.root, "work", `${kind}-${key}`);
+  }
+}
+
+async function hashFiles(directory: string): Promise<Record<string, { sha256: string; bytes: number }>> {
+  const files: Record<string, { sha256: string; bytes: number }> = {};
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true });
+  const paths = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  for (const path of paths.sort()) {
+    files[relative(directory, path)] = { sha256: await sha256File(path), bytes: (await stat(path)).size };
+  }
+  return files;
+}
+
+function changed(path: string, what: string): UserError {
+  return new UserError(
+    "artefact-changed",
+    `${path}: ${what} after it was made; artefacts are never changed by hand. Remove its folder to have it made again by the next run.`,
+  );
+}

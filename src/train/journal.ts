@@ -1,0 +1,44 @@
+// What the training loop asks of the store: a metrics file that is never counted twice and a pointer to the checkpoint to
+// resume from. A port: run/ gives the implementation, only store/ touches files.
+
+/** One line of metrics.jsonl. */
+export interface StepRecord {
+  readonly step: number;
+  /** Passes over the examples at the end of the step. */
+  readonly epoch: number;
+  /** Mean negative log-likelihood of the step's trained tokens, in nats. */
+  readonly loss: number;
+  readonly learningRate: number;
+  /** Global norm before clipping. */
+  readonly gradientNorm: number;
+  /** Tokens read, and those of them that were trained. */
+  readonly tokens: number;
+  readonly trainedTokens: number;
+  /** Wall-clock rate; the one field that differs between equal runs. */
+  readonly tokensPerSecond: number;
+}
+
+/** Where a run stands when it is resumed. The counts are totals of steps 1..step, `loss` is that of `step`. */
+export interface ResumePoint {
+  readonly step: number;
+  /** Checkpoint directory (saved with `resume`). */
+  readonly path: string;
+  readonly tokens: number;
+  readonly trainedTokens: number;
+  readonly loss: number;
+}
+
+export interface TrainJournal {
+  /** Adds one line. Steps come in order, each once. */
+  append(record: StepRecord): Promise<void> | void;
+  /** Drops the lines of steps after `step`, and a torn last line. */
+  cutAfter(step: number): Promise<void>;
+  /** Returns when all lines are on disk. */
+  sync(): Promise<void>;
+  /** The resume point last recorded, if its checkpoint is still there. */
+  latest(): Promise<ResumePoint | undefined>;
+  /** Records the resume point: atomic, on disk when it returns. */
+  setLatest(point: ResumePoint): Promise<void>;
+  /** Removes a checkpoint directory under the work or output directory, if there is one. */
+  discard(path: string): Promise<void>;
+}

@@ -1,0 +1,51 @@
+// Does the loss mask train what it must? Checked on the worker's counts before the first step, because a wrong mask shows
+// in no loss curve. Knows counts, not texts. (Error codes of primitives that a user can mend are explained here too.)
+import type { TrainSettings } from "../config/schema.ts";
+import { UserError } from "../lib/errors.ts";
+import type { MaskLint } from "../protocol/primitives.ts";
+import type { WorkerError } from "../worker/port.ts";
+
+/** Throws UserError "mask-lint" when an added token or the end token is never trained, or a row trains nothing. */
+export function checkMask(lint: MaskLint, rows: number, addedTokens: readonly string[]): void {
+  const names = addedTokens.map((token) => `\`${token}\``).join(" or ");
+  if (lint.rowsWithAddedToken > 0 && lint.rowsTrainingAddedToken === 0) {
+    refuse(
+      `${lint.rowsWithAddedToken} of ${rows} examples hold ${names}, and no trained span covers it in any of them: ` +
+        "the model would never learn to ask for a step back",
+    );
+  }
+  if (rows > 0 && lint.rowsTrainingEnd === 0) {
+    refuse(`the end token is trained in none of ${rows} examples: the model would never learn to stop`);
+  }
+  if (rows > 0 && lint.rowsWithoutTrainedToken === rows) refuse(`none of ${rows} examples has a trained token`);
+}
+
+function refuse(what: string): never {
+  throw new UserError(
+    "mask-lint",
+    `training data: ${what}. Look at the spans with \`backtrail data inspect\` (trained text is coloured) and make the data again.`,
+  );
+}
+
+/** A worker's error in the user's words, where the config can mend it; else the error itself. */
+export function explain(error: WorkerError, settings: TrainSettings): Error {
+  if (error.code === "too-long") {
+    return new UserError(
+      "too-long",
+      `train.maxTokens is ${settings.maxTokens}: ${error.message}. Raise it, or make shorter examples.`,
+      {
+        cause: error,
+      },
+    );
+  }
+  if (error.code === "out-of-memory") {
+    const rows = settings.batch.microBatch ?? settings.batch.examples;
+    return new UserError(
+      "out-of-memory",
+      `the worker ran out of memory with ${rows} examples in a forward pass: ${error.message}. ` +
+        `Set train.batch.microBatch to ${Math.max(1, rows >> 1)} or less; the result stays the same up to rounding.`,
+      { cause: error },
+    );
+  }
+  return error;
+}

@@ -1,0 +1,224 @@
+// What each primitive does in the mock: params and bins in, result and bins out, without tensors. Knows nothing of sockets.
+import { deriveSeed } from "../../lib/rng.ts";
+import type { IncomingBins, OutgoingBins } from "../../protocol/codec.ts";
+import { type ModelSpec, type Params, type PrimitiveName, primitives } from "../../protocol/primitives.ts";
+import { loadMockModel, type MockModel, restoreMockModel, saveMockModel } from "./checkpoint.ts";
+import { loadMockDataset, type MockDataset } from "./dataset.ts";
+import { completeMock, type MockCompletion } from "./generate.ts";
+import { JobError } from "./jobError.ts";
+import type { Noise } from "./oracle.ts";
+
+export const mockVersions = { mock: "1", node: process.versions.node };
+const completionsPerChunk = 32;
+
+interface MockSession {
+  readonly model: MockModel;
+  readonly datasets: Map<string, MockDataset>;
+}
+
+/** What a call may do besides returning: send chunks, show progress, notice a cancel. */
+export interface CallContext {
+  readonly session: string;
+  /** Resolves when the coordinator's window has room for the next. Throws JobError("cancelled"). */
+  chunk(texts: string[], bins: OutgoingBins): Promise<void>;
+  /** Gives the worker's socket a turn. Throws JobError("cancelled"). */
+  progress(done: number, total: number): Promise<void>;
+}
+
+export interface CallResult {
+  readonly result: Record<string, unknown>;
+  readonly bins?: OutgoingBins;
+}
+
+function numbers(bins: IncomingBins, name: string, type: string): number[] {
+  const bin = bins[name];
+  if (bin?.type !== type) throw new JobError("bad-request", `bin "${name}" (${type}) is missing or of another type`);
+  return [...bin.data];
+}
+
+/** Sequences laid end to end. */
+function sequences(bins: IncomingBins): number[][] {
+  const tokens = numbers(bins, "tokens", "int32");
+  const lengths = numbers(bins, "lengths", "int32");
+  let at = 0;
+  const split = lengths.map((length) => tokens.slice(at, (at += length)));
+  if (at !== tokens.length) throw new JobError("bad-request", `bin "tokens" holds ${tokens.length} tokens, "lengths" sum to ${at}`);
+  return split;
+}
+
+/** Uniform in [0, 1), a function of the parts alone. */
+function noiseOf(...parts: (string | number)[]): number {
+  return deriveSeed("mock", ...parts)[0] / 0x100000000;
+}
+
+export class MockPrimitives {
+  readonly #noise: Noise;
+  readonly #models = new Map<string, Promise<MockModel>>();
+  readonly #sessions = new Map<string, MockSession>();
+
+  constructor(noise: Noise) {
+    this.#noise = noise;
+  }
+
+  /** Runs one call. Throws JobError. */
+  async run(name: string, params: Readonly<Record<string, unknown>>, bins: IncomingBins, context: CallContext): Promise<CallResult> {
+    if (!Object.hasOwn(primitives, name)) throw new JobError("bad-request", `unknown primitive "${name}"; there is: ${Object.keys(primitives).join(", ")}`);
+    const primitive = name as PrimitiveName;
+    const parsed = primitives[primitive].params.safeParse(params);
+    if (!parsed.success) {
+      const issue = parsed.error.issues[0];
+      throw new JobError("bad-request", `${name}: "${issue?.path.map(String).join(".") ?? ""}": ${issue?.message ?? "wrong"}`);
+    }
+    return await this.#table[primitive](parsed.data, bins, context);
+  }
+
+  // biome-ignore lint/suspicious/noExplicitAny: `run` has checked the params against the schema of the same name.
+  readonly #table: Record<PrimitiveName, (params: any, bins: IncomingBins, context: CallContext) => Promise<CallResult>> = {
+    load_model: async (params: Params<"load_model">, _bins, context) => {
+      const model = await loadMockModel(params.model);
+      this.#sessions.set(context.session, { model, datasets: new Map() });
+      return { result: { info: model.info } };
+    },
+    load_dataset: (params: Params<"load_dataset">, _bins, context) => this.#loadDataset(params, context),
+    forward_backward: async (params: Params<"forward_backward">, bins, context) => this.#forward(params, bins, context),
+    optim_step: async (params: Params<"optim_step">, _bins, context) => {
+      const { model } = this.#session(context);
+      if (params.step !== model.step + 1) throw new JobError("bad-request", `optim_step ${params.step} follows step ${model.step}; expected ${model.step + 1}`);
+      model.step = params.step;
+      return { result: { step: params.step, gradientNorm: 0.5 + noiseOf("norm", params.step) } };
+    },
+    save: async (params: Params<"save">, _bins, context) => {
+      const bytes = await saveMockModel(this.#session(context).model, params.path, params.resume);
+      return { result: { path: params.path, bytes } };
+    },
+    restore: async (params: Params<"restore">, _bins, context) => ({ result: { step: await restoreMockModel(this.#session(context).model, params.path) } }),
+    generate: (params: Params<"generate">, bins, context) => this.#generate(params, bins, context),
+    score: (params: Params<"score">, bins) => this.#score(params, bins),
+    tokenize: (params: Params<"tokenize">) => this.#tokenize(params),
+    info: async () => ({
+      result: { models: [...this.#models.keys()], sessions: [...this.#sessions.keys()], memoryBytes: process.memoryUsage().rss, versions: mockVersions },
+    }),
+    unload: async (_params, _bins, context) => {
+      this.#sessions.delete(context.session);
+      return { result: {} };
+    },
+  };
+
+  #session(context: CallContext): MockSession {
+    const session = this.#sessions.get(context.session);
+    if (!session) throw new JobError("session", `session "${context.session}" has no model: load_model comes first`);
+    return session;
+  }
+
+  #model(spec: ModelSpec): Promise<MockModel> {
+    let model = this.#models.get(spec.version);
+    if (!model) {
+      model = loadMockModel(spec);
+      this.#models.set(spec.version, model);
+      // A model that could not be loaded may be there the next time.
+      model.catch(() => this.#models.delete(spec.version));
+    }
+    return model;
+  }
+
+  async #loadDataset(params: Params<"load_dataset">, context: CallContext): Promise<CallResult> {
+    const session = this.#session(context);
+    const dataset = await loadMockDataset(session.model, params);
+    session.datasets.set(params.dataset, dataset);
+    const { rows, overlong, lint } = dataset;
+    const lengths = Int32Array.from(rows, (row) => row.length);
+    const trained = Int32Array.from(rows, (row) => row.trained);
+    const total = (array: Int32Array) => array.reduce((sum, value) => sum + value, 0);
+    return { result: { rows: rows.length, tokens: total(lengths), trainedTokens: total(trained), overlong, lint }, bins: { lengths, trained } };
+  }
+
+  /** A loss that falls with the step and depends a little on the rows. */
+  #forward(params: Params<"forward_backward">, bins: IncomingBins, context: CallContext): CallResult {
+    const { model, datasets } = this.#session(context);
+    const base = 0.3 + 2.5 * Math.exp(-model.step / 40);
+    if (params.dataset === undefined) {
+      const lengths = sequences(bins).map((sequence) => sequence.length);
+      const weights = numbers(bins, "tokenWeights", "float32");
+      const trained = weights.filter((weight) => weight !== 0);
+      return { result: { loss: base * trained.reduce((sum, weight) => sum + weight, 0), nll: base * trained.length, tokens: lengths.reduce((sum, length) => sum + length, 0), trainedTokens: trained.length } };
+    }
+    const dataset = datasets.get(params.dataset);
+    if (!dataset) throw new JobError("bad-request", `dataset "${params.dataset}" is not loaded in this session`);
+    const weights = numbers(bins, "weights", "float32");
+    const rows = numbers(bins, "rows", "int32");
+    if (weights.length !== rows.length) throw new JobError("bad-request", `bin "weights" holds ${weights.length} weights for ${rows.length} rows; there must be one each`);
+    const sums = { loss: 0, nll: 0, tokens: 0, trainedTokens: 0 };
+    for (const [position, index] of rows.entries()) {
+      const row = dataset.rows[index];
+      if (!row) throw new JobError("bad-request", `row ${index} does not exist: ${params.dataset} has ${dataset.rows.length}`);
+      const nll = base * (1 + 0.1 * (row.flavour - 0.5));
+      sums.loss += (weights[position] as number) * nll * row.trained;
+      sums.nll += nll * row.trained;
+      sums.tokens += row.length;
+      sums.trainedTokens += row.trained;
+      model.backtrack ||= row.holdsAddedToken;
+    }
+    return { result: sums };
+  }
+
+  async #generate(params: Params<"generate">, bins: IncomingBins, context: CallContext): Promise<CallResult> {
+    const model = await this.#model(params.model);
+    const prefixes = sequences(bins);
+    const counts = numbers(bins, "counts", "int32");
+    const seeds = numbers(bins, "seeds", "uint32");
+    const budgets = numbers(bins, "budgets", "int32");
+    const owners = counts.flatMap((count, index) => Array.from({ length: count }, () => index));
+    if (counts.length !== prefixes.length || seeds.length !== 2 * owners.length || budgets.length !== owners.length) {
+      throw new JobError("bad-request", `${prefixes.length} prefixes, ${counts.length} counts, ${seeds.length} seed words and ${budgets.length} budgets do not fit together`);
+    }
+    let tokens = 0;
+    for (let first = 0; first < owners.length; first += completionsPerChunk) {
+      const indices = owners.slice(first, first + completionsPerChunk).map((_, offset) => first + offset);
+      const done = indices.map((index) => {
+        const seed = [seeds[2 * index] as number, seeds[2 * index + 1] as number] as const;
+        return completeMock(model, { prefix: prefixes[owners[index] as number] as number[], seed, budget: budgets[index] as number }, params, this.#noise);
+      });
+      tokens += done.reduce((sum, completion) => sum + completion.tokens.length, 0);
+      await context.chunk(done.map((completion) => completion.text), chunkBins(indices, done));
+      await context.progress(indices.length + first, owners.length);
+    }
+    const prefixTokens = prefixes.reduce((sum, prefix) => sum + prefix.length, 0);
+    return { result: { completions: owners.length, tokens, prefixTokens } };
+  }
+
+  async #score(params: Params<"score">, bins: IncomingBins): Promise<CallResult> {
+    const model = await this.#model(params.model);
+    const all = sequences(bins);
+    const logprobs = all.flatMap((sequence) => sequence.map((token, index) => (index === 0 ? 0 : -0.01 - 0.5 * noiseOf(model.spec.version, model.tokenizer.decode(sequence.slice(0, index)), token))));
+    const named = all.flatMap((sequence) => sequence.flatMap((_, index) => params.named.map((token) => -0.01 - 5 * noiseOf(model.spec.version, model.tokenizer.decode(sequence.slice(0, index + 1)), token))));
+    const out: OutgoingBins = { logprobs: Float32Array.from(logprobs) };
+    const result = { sequences: all.length, tokens: logprobs.length };
+    if (params.named.length === 0) return { result, bins: out };
+    return { result, bins: { ...out, named: { data: Float32Array.from(named), shape: [logprobs.length, params.named.length] } } };
+  }
+
+  async #tokenize(params: Params<"tokenize">): Promise<CallResult> {
+    const { info, tokenizer } = await this.#model(params.model);
+    const encoded = params.texts.map((text) => tokenizer.encode(text));
+    return {
+      result: { sequences: encoded.length, endToken: info.endToken, context: info.context, addedTokens: info.addedTokens },
+      bins: {
+        tokens: Int32Array.from(encoded.flatMap(({ tokens }) => tokens)),
+        lengths: Int32Array.from(encoded, ({ tokens }) => tokens.length),
+        charEnds: Int32Array.from(encoded.flatMap(({ ends }) => ends)),
+      },
+    };
+  }
+}
+
+function chunkBins(indices: readonly number[], done: readonly MockCompletion[]): OutgoingBins {
+  return {
+    completion: Int32Array.from(indices),
+    lengths: Int32Array.from(done, ({ tokens }) => tokens.length),
+    finish: Uint8Array.from(done, ({ finish }) => finish),
+    tokens: Int32Array.from(done.flatMap(({ tokens }) => tokens)),
+    logprobs: Float32Array.from(done.flatMap(({ logprobs }) => logprobs)),
+    sampledLogprobs: Float32Array.from(done.flatMap(({ sampled }) => sampled)),
+    charEnds: Int32Array.from(done.flatMap(({ ends }) => ends)),
+  };
+}

@@ -1,0 +1,52 @@
+// Order within a session, as the torch worker keeps it: calls come from 1 without gap or repeat; after a failure that may
+// have left the model half changed, all later ones but unload are refused.
+import { JobError } from "./jobError.ts";
+
+/** Calls after whose failure a session is broken. */
+const mutating: readonly string[] = ["load_model", "forward_backward", "optim_step", "restore"];
+
+interface Entry {
+  due: number;
+  broken: string;
+}
+
+export interface SessionRef {
+  readonly id: string;
+  readonly seq: number;
+}
+
+export class SessionOrder {
+  readonly #entries = new Map<string, Entry>();
+
+  /** Counts a call in. Throws JobError("session") for a gap, a repeat, a stranger or a broken session. */
+  enter({ id, seq }: SessionRef, primitive: string): void {
+    const entry = this.#entries.get(id);
+    if (!entry) {
+      if (primitive !== "load_model" || seq !== 1) throw new JobError("session", `unknown session "${id}": load_model must be its call 1`);
+      this.#entries.set(id, { due: 2, broken: "" });
+      return;
+    }
+    if (seq !== entry.due) throw new JobError("session", `session "${id}": call ${seq} came, call ${entry.due} was expected`);
+    entry.due++;
+    if (primitive === "load_model") throw new JobError("session", `session "${id}" has its model: load_model is call 1 and only call 1`);
+    if (entry.broken !== "" && primitive !== "unload") throw new JobError("session", `session "${id}" cannot go on: ${entry.broken}`);
+  }
+
+  /** Notes the failure of a call that was let in. */
+  failed({ id, seq }: SessionRef, primitive: string, reason: string): void {
+    const entry = this.#entries.get(id);
+    if (entry && entry.broken === "" && mutating.includes(primitive)) entry.broken = `call ${seq} (${primitive}) failed: ${reason}`;
+  }
+
+  /** A call was cancelled before it ran: its number is used up, what follows may not run. */
+  skip({ id, seq }: SessionRef): void {
+    const entry = this.#entries.get(id);
+    if (entry?.due !== seq) return;
+    entry.due++;
+    entry.broken ||= `call ${seq} never ran`;
+  }
+
+  close(id: string): void {
+    this.#entries.delete(id);
+  }
+}

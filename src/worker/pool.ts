@@ -1,0 +1,374 @@
+// The pool: workers behind one socket, calls that go to them, and what happens when one is lost.
+// Invariants:
+// 1. Every call is settled exactly once, and only with an answer to its current attempt; a later answer is acknowledged
+//    and dropped. Chunks of two attempts are never mixed: `onRestart` comes between them.
+// 2. A free call is with at most one worker. It returns to the queue only after that worker's process has ended or has
+//    answered, so nothing is answered twice.
+// 3. Session calls are never retried: they end in an answer or in SessionLost.
+// 4. Only the oldest call of a dead worker is blamed. After 2 blames it runs alone; a third quarantines it.
+// 5. A worker is replaced by one of another name, so messages of the dead reach nobody.
+// 6. After close() no worker process, socket or timer is left; the reaper does the same when we are killed.
+import { decodeFromWorker, encode } from "../protocol/codec.ts";
+import { protocolVersion } from "../protocol/messages.ts";
+import type { FreePrimitive, Params } from "../protocol/primitives.ts";
+import { type Call, type CallAnswer, newCall } from "./calls.ts";
+import { defaultTimeouts, type PoolEvent, type PoolTimeouts } from "./events.ts";
+import type { Launcher } from "./launcher.ts";
+import { type Answer, type Bins, type FreeOptions, type Session, WorkerError, type Workers } from "./port.ts";
+import { CallQueue } from "./queue.ts";
+import { PoolSession } from "./session.ts";
+import { Slots, tickInterval } from "./slots.ts";
+import { openRouter, type RouterTransport } from "./transport.ts";
+import type { Loss, Outcome, WorkerState } from "./workerState.ts";
+
+const v = protocolVersion as 1;
+const maxErrors = 3;
+const maxBlames = 3;
+
+export interface PoolOptions {
+  /** Starts the workers; the pool closes it. */
+  readonly launcher: Launcher;
+  /** Number of workers. */
+  readonly size: number;
+  /** Kernel threads of each worker; 0 = the library's choice. Default 0. */
+  readonly threads?: number;
+  /** "auto" (default), "cpu", "cuda:0", ... */
+  readonly device?: string;
+  /** Settings of mock workers (noise, misbehave); empty for torch workers. */
+  readonly mock?: Readonly<Record<string, unknown>>;
+  readonly timeouts?: Partial<PoolTimeouts>;
+  readonly onEvent?: (event: PoolEvent) => void;
+  /** Where each worker's stdout and stderr go: `<worker name>.log`. */
+  readonly logDirectory: string;
+  /** "now" starts all workers at once, "lazy" (default) with the first call. */
+  readonly start?: "now" | "lazy";
+  /** Limit of one message in either direction. Default 256 MiB. */
+  readonly maxMessageBytes?: number;
+}
+
+export interface WorkerDescription {
+  readonly name: string;
+  readonly pid: number;
+  readonly phase: string;
+  readonly flavour: string;
+  readonly device: string;
+  readonly versions: Readonly<Record<string, string>>;
+  /** Names of the primitives that the worker knows. */
+  readonly capabilities: readonly string[];
+  readonly calls: number;
+  readonly session: string;
+}
+
+export interface PoolDescription {
+  readonly size: number;
+  readonly queued: number;
+  readonly waitingSessions: number;
+  readonly workers: readonly WorkerDescription[];
+}
+
+export interface Pool extends Workers {
+  /** Lets calls in progress end (for a while), rejects those that wait, and ends every worker. Idempotent, never rejects. */
+  close(): Promise<void>;
+  describe(): PoolDescription;
+}
+
+/** Opens the pool's socket. Workers start now or with the first call. Throws UserError("ipc-path"). */
+export async function createPool(options: PoolOptions): Promise<Pool> {
+  const holder: { pool?: LocalPool } = {};
+  const maxMessageBytes = options.maxMessageBytes ?? 256 * 1024 * 1024;
+  const transport = await openRouter({
+    maxMessageBytes,
+    onMessage: (peer, frames) => holder.pool?.receive(peer, frames),
+    onUndelivered: (peer, reason) => holder.pool?.undelivered(peer, reason),
+  });
+  const pool = new LocalPool(options, transport, maxMessageBytes);
+  holder.pool = pool;
+  if (options.start === "now") pool.start();
+  return pool;
+}
+
+class LocalPool implements Pool {
+  readonly size: number;
+  readonly #options: PoolOptions;
+  readonly #transport: RouterTransport;
+  readonly #slots: Slots;
+  readonly #queue = new CallQueue();
+  readonly #sessions = new Map<WorkerState, PoolSession>();
+  readonly #clock: NodeJS.Timeout;
+  #ticked = performance.now();
+  #ids = 0;
+  #sessionIds = 0;
+  #dispatchPlanned = false;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: PoolOptions, transport: RouterTransport, maxMessageBytes: number) {
+    const timeouts = { ...defaultTimeouts, ...options.timeouts };
+    this.size = options.size;
+    this.#options = options;
+    this.#transport = transport;
+    const { launcher, size, threads = 0, device = "auto", mock = {}, logDirectory } = options;
+    this.#slots = new Slots({ launcher, size, threads, device, mock, logDirectory, timeouts, maxMessageBytes }, transport.endpoint, {
+      send: (worker, frames) => transport.send(worker, frames),
+      onReady: () => this.#planDispatch(),
+      onFinished: (worker, call, outcome) => this.#onFinished(worker, call, outcome),
+      onLost: (worker, loss) => this.#onLost(worker, loss),
+      onEvent: (event) => this.#emit(event),
+    });
+    const interval = tickInterval(timeouts);
+    this.#clock = setInterval(() => this.#tick(interval), interval);
+  }
+
+  start(): void {
+    this.#slots.start();
+  }
+
+  session(options: { readonly signal?: AbortSignal } = {}): Promise<Session> {
+    const refused = this.#refusal(options.signal);
+    if (refused) return Promise.reject(refused);
+    this.start();
+    return new Promise((resolve, reject) => {
+      const waiter = {
+        grant: (worker: WorkerState) => {
+          options.signal?.removeEventListener("abort", abort);
+          resolve(this.#openSession(worker));
+        },
+        reject: (error: Error) => {
+          options.signal?.removeEventListener("abort", abort);
+          reject(error);
+        },
+      };
+      const abort = () => {
+        this.#queue.remove(waiter);
+        reject(abortError(options.signal));
+        this.#planDispatch();
+      };
+      options.signal?.addEventListener("abort", abort, { once: true });
+      this.#queue.wait(waiter);
+      this.#planDispatch();
+    });
+  }
+
+  #openSession(worker: WorkerState): PoolSession {
+    const session = new PoolSession(`s${++this.#sessionIds}`, worker, {
+      nextCallId: () => this.#nextCallId(),
+      release: (closed, clean) => this.#release(closed, clean),
+    });
+    worker.session = session.id;
+    this.#sessions.set(worker, session);
+    return session;
+  }
+
+  #release(session: PoolSession, clean: boolean): void {
+    const worker = session.state;
+    if (this.#sessions.get(worker) !== session) return;
+    this.#sessions.delete(worker);
+    worker.session = "";
+    // What a failed unload has left behind is unknown: a fresh worker is cheap.
+    if (!clean) worker.fail(`did not unload session ${session.id}`);
+    this.#planDispatch();
+  }
+
+  free<Name extends FreePrimitive>(name: Name, params: Params<Name>, bins: Bins = {}, options: FreeOptions = {}): Promise<Answer<Name>> {
+    const refused = this.#refusal(options.signal);
+    if (refused) return Promise.reject(refused);
+    this.start();
+    const answer = new Promise<CallAnswer>((resolve, reject) => {
+      const { signal, onChunk, onRestart } = options;
+      const abort = () => this.#abort(call, abortError(signal));
+      const done = () => signal?.removeEventListener("abort", abort);
+      const sink = {
+        resolve: (value: CallAnswer) => {
+          done();
+          resolve(value);
+        },
+        reject: (error: Error) => {
+          done();
+          reject(error);
+        },
+        onChunk,
+        onRestart,
+      };
+      const call = newCall(this.#nextCallId(), name, params, bins, sink);
+      signal?.addEventListener("abort", abort, { once: true });
+      this.#queue.push(call);
+      this.#planDispatch();
+    });
+    return answer as unknown as Promise<Answer<Name>>;
+  }
+
+  #nextCallId(): string {
+    return `j${++this.#ids}`;
+  }
+
+  #refusal(signal: AbortSignal | undefined): Error | undefined {
+    if (this.#closing) return closedError();
+    if (signal?.aborted) return abortError(signal);
+    return this.#slots.failure;
+  }
+
+  #abort(call: Call, reason: Error): void {
+    if (call.settled) return;
+    call.settled = true;
+    call.sink.reject(reason);
+    const worker = this.#slots.workers.find((candidate) => candidate.holds(call));
+    if (worker) worker.cancel(call);
+    else this.#queue.remove(call);
+    this.#planDispatch();
+  }
+
+  receive(peer: string, frames: readonly Uint8Array[]): void {
+    const decoded = decodeFromWorker(frames);
+    const worker = this.#slots.get(peer);
+    if (worker) worker.receive(decoded);
+    else {
+      this.#emit({ kind: "garbage", peer, reason: decoded.ok ? `a ${decoded.message.kind} from nobody we know` : decoded.reason });
+      if (decoded.ok && decoded.message.kind === "hello") {
+        this.#transport.send(peer, encode({ v, kind: "reject", reason: `no worker is called ${peer}` }));
+      }
+    }
+  }
+
+  undelivered(peer: string, reason: string): void {
+    // A worker that has just died or is not yet connected: its exit, or its silence, is what counts.
+    if (reason !== "EHOSTUNREACH") this.#slots.get(peer)?.fail(`cannot be sent to: ${reason}`);
+  }
+
+  #tick(interval: number): void {
+    const now = performance.now();
+    // While this process computed, the workers' heartbeats lay unread: that silence is not theirs.
+    const stall = Math.max(0, now - this.#ticked - 2 * interval);
+    this.#ticked = now;
+    for (const worker of this.#slots.workers) worker.tick(now, stall);
+  }
+
+  /** Dispatching waits for the end of the current turn, so that calls made together are seen together. */
+  #planDispatch(): void {
+    if (this.#dispatchPlanned) return;
+    this.#dispatchPlanned = true;
+    queueMicrotask(() => {
+      this.#dispatchPlanned = false;
+      if (!this.#closing) this.#queue.dispatch(this.#slots.workers);
+    });
+  }
+
+  #onFinished(worker: WorkerState, call: Call, outcome: Outcome): void {
+    const { id, primitive } = call;
+    const failed = outcome.kind === "error";
+    const seconds = outcome.kind === "result" ? outcome.answer.seconds : 0;
+    if (!call.settled && !call.ticket && failed && (outcome.retryable || call.overdue)) {
+      this.#retryAfterError(call, outcome.error);
+    } else {
+      const kind = call.settled ? "cancelled" : outcome.kind;
+      if (!call.settled) {
+        call.settled = true;
+        if (outcome.kind === "result") call.sink.resolve(outcome.answer);
+        else call.sink.reject(outcome.error);
+      }
+      this.#emit({ kind: "job-done", id, primitive, worker: worker.name, outcome: kind, seconds });
+    }
+    this.#sessions.get(worker)?.pump();
+    this.#planDispatch();
+  }
+
+  #retryAfterError(call: Call, error: WorkerError): void {
+    call.errors++;
+    if (call.errors < maxErrors) {
+      this.#requeue(call, error.message);
+      return;
+    }
+    call.settled = true;
+    const code = call.overdue ? "deadline" : error.code;
+    const message = call.overdue ? `${call.primitive} made no progress in ${maxErrors} attempts` : `${error.message} (${maxErrors} attempts)`;
+    call.sink.reject(new WorkerError(code, message, { worker: error.worker, traceback: error.traceback }));
+    this.#emit({ kind: "job-done", id: call.id, primitive: call.primitive, worker: error.worker, outcome: "error", seconds: 0 });
+  }
+
+  #requeue(call: Call, reason: string): void {
+    call.attempt++;
+    call.cancelledAt = 0;
+    call.overdue = false;
+    this.#emit({ kind: "job-retried", id: call.id, primitive: call.primitive, attempt: call.attempt, reason });
+    call.sink.onRestart?.();
+    this.#queue.pushBack(call);
+  }
+
+  #onLost(worker: WorkerState, loss: Loss): void {
+    const restart = this.#slots.lost(worker, loss);
+    if (this.#closing && worker.leasedCount === 0 && loss.calls.length === 0) this.#emit({ kind: "worker-stopped", worker: worker.name });
+    else this.#emit({ kind: "worker-lost", worker: worker.name, reason: loss.reason, restart });
+    const session = this.#sessions.get(worker);
+    this.#sessions.delete(worker);
+    if (session) session.lose(loss.reason, loss.calls);
+    else this.#returnCalls(worker, loss);
+    if (session) for (const call of loss.calls) this.#done(worker, call, "lost");
+    const failure = this.#slots.failure;
+    if (failure) this.#queue.rejectAll(failure);
+    this.#planDispatch();
+  }
+
+  /** Free calls of a dead worker: the oldest is blamed, all that are still wanted go back in their order. */
+  #returnCalls(worker: WorkerState, loss: Loss): void {
+    for (const [index, call] of [...loss.calls.entries()].reverse()) {
+      if (index === 0) call.blames++;
+      if (call.settled) this.#done(worker, call, "cancelled");
+      else if (this.#closing) {
+        call.settled = true;
+        call.sink.reject(closedError());
+        this.#done(worker, call, "cancelled");
+      } else if (call.blames >= maxBlames) this.#quarantine(worker, call, loss);
+      else this.#requeue(call, `worker ${worker.name} ${loss.reason}`);
+    }
+  }
+
+  #quarantine(worker: WorkerState, call: Call, loss: Loss): void {
+    call.settled = true;
+    const last = loss.stderr === "" ? "" : `\nLast lines of its output:\n${loss.stderr}`;
+    const message = `${call.primitive} lost its worker ${call.blames} times, the last time alone: worker ${worker.name} ${loss.reason}${last}`;
+    call.sink.reject(new WorkerError("quarantined", message, { worker: worker.name, traceback: loss.stderr }));
+    this.#done(worker, call, "quarantined");
+  }
+
+  #done(worker: WorkerState, call: Call, outcome: "lost" | "cancelled" | "quarantined"): void {
+    this.#emit({ kind: "job-done", id: call.id, primitive: call.primitive, worker: worker.name, outcome, seconds: 0 });
+  }
+
+  #emit(event: PoolEvent): void {
+    this.#options.onEvent?.(event);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#queue.rejectAll(closedError());
+    await this.#slots.stop();
+    clearInterval(this.#clock);
+    await this.#transport.close();
+    await this.#options.launcher.close();
+  }
+
+  describe(): PoolDescription {
+    const workers = this.#slots.workers.map((worker) => ({
+      name: worker.name,
+      pid: worker.pid,
+      phase: worker.phase,
+      flavour: worker.hello?.flavour ?? "",
+      device: worker.hello?.device ?? "",
+      versions: worker.hello?.versions ?? {},
+      capabilities: worker.hello?.capabilities ?? [],
+      calls: worker.leasedCount,
+      session: worker.session,
+    }));
+    return { size: this.size, queued: this.#queue.length, waitingSessions: this.#queue.waiting, workers };
+  }
+}
+
+function closedError(): WorkerError {
+  return new WorkerError("closed", "the pool is closed");
+}
+
+function abortError(signal: AbortSignal | undefined): Error {
+  return signal?.reason instanceof Error ? signal.reason : new DOMException("the call was aborted", "AbortError");
+}
