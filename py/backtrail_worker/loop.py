@@ -12,6 +12,7 @@ from collections.abc import Callable
 from msgspec import UNSET
 
 from backtrail_worker.core.call import Answer, Cancelled, Handler, Request, WorkerFault
+from backtrail_worker.intake import Call
 from backtrail_worker.protocol import (
     PROTOCOL_VERSION,
     SESSION_PRIMITIVES,
@@ -25,7 +26,7 @@ from backtrail_worker.protocol import (
     read_params,
     unpack_bins,
 )
-from backtrail_worker.transport import Call, Link
+from backtrail_worker.transport import Link
 
 TRACEBACK_BYTES = 4096
 PROGRESS_EVERY_S = 0.5

@@ -13,13 +13,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, Literal
 
 import msgspec
 import zmq
 
 from backtrail_worker.core.memory import resident_bytes
+from backtrail_worker.intake import Call, salvage
 from backtrail_worker.outbox import Frames, Key, Outbox
 from backtrail_worker.protocol import (
     PROTOCOL_VERSION,
@@ -50,20 +49,6 @@ WELCOME_DEADLINE_S = 120.0
 LINGER_MS = 2000
 # Chunks that may wait behind the window before the job itself waits.
 CHUNKS_AHEAD = 16
-
-
-@dataclass
-class Call:
-    """A job as received, with its life: "queued" -> "running" -> "done" (answered)."""
-
-    job: Job
-    frames: list[bytes]
-    cancelled: threading.Event = field(default_factory=threading.Event)
-    state: Literal["queued", "running", "done"] = "queued"
-
-    @property
-    def key(self) -> Key:
-        return (self.job.id, self.job.attempt)
 
 
 class Link:
@@ -306,9 +291,9 @@ class Link:
             self._let_out(socket, key, self._outbox.consumed(key, message.seq))
             return
         call = self._calls.get(key)
-        if call is not None and call.state == "done":
+        if call is None or call.state == "done":
             self._outbox.forget(key)
-            del self._calls[key]
+            self._calls.pop(key, None)
 
     def _cancel(self, socket: zmq.Socket[bytes], key: Key) -> None:
         call = self._calls.get(key)
@@ -336,11 +321,8 @@ class Link:
 
     def _garbage(self, socket: zmq.Socket[bytes], header: bytes, error: Exception) -> int | None:
         """Answers what can be answered; drops the rest with one line a second at most."""
-        fields: dict[str, Any] = {}
-        with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            fields = msgspec.msgpack.decode(header, type=dict[str, Any])
-        version = fields.get("v")
-        if isinstance(version, int) and version != PROTOCOL_VERSION:
+        version, key = salvage(header)
+        if version not in (None, PROTOCOL_VERSION):
             print(
                 f"the coordinator speaks protocol {version}, this worker {PROTOCOL_VERSION}: "
                 "install matching versions",
@@ -348,10 +330,9 @@ class Link:
                 flush=True,
             )
             return 2
-        name, attempt = fields.get("id"), fields.get("attempt")
-        if fields.get("kind") == "job" and isinstance(name, str) and isinstance(attempt, int) and attempt > 0:
-            if (name, attempt) not in self._calls:
-                self._refuse(socket, (name, attempt), "bad-request", f"job header: {error}", retryable=False)
+        if key is not None:
+            if key not in self._calls:
+                self._refuse(socket, key, "bad-request", f"job header: {error}", retryable=False)
             return None
         now = time.monotonic()
         if now - self._garbage_logged >= 1.0:

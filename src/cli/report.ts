@@ -1,8 +1,8 @@
 // backtrail report: the table and page of a finished sweep, made again from its record alone.
 import { join, resolve } from "node:path";
 import { UserError } from "../lib/errors.ts";
-import { type PageExtras, renderHtml } from "../report/html.ts";
-import type { Summary } from "../report/model.ts";
+import { renderHtml } from "../report/html.ts";
+import type { ReportExtras, Summary } from "../report/model.ts";
 import { renderTable } from "../report/table.ts";
 import { writeAtomic } from "../store/files.ts";
 import { type ExitCode, type Io, readUserFile } from "./io.ts";
@@ -14,7 +14,7 @@ export async function reportCommand(io: Io, folder: string, flags: { json: boole
     io.out(`${JSON.stringify(summary, null, 2)}\n`);
     return 0;
   }
-  const extras = await readRecord<PageExtras>(join(directory, "page.json"), folder);
+  const extras = await readRecord<ReportExtras>(join(directory, "page.json"), folder);
   await writeAtomic(join(directory, "report.html"), renderHtml(summary, extras));
   io.out(`${renderTable(summary, { colour: io.colour, width: io.width })}\n`);
   io.err(`Page: ${join(folder, "report.html")}\n`);

@@ -1,64 +1,102 @@
 // YAML text -> resolved config. Every problem is found in one go and says file:line:column. No file access.
-import { type Document, isMap, isNode, isScalar, isSeq, LineCounter, type Node, parseDocument, parse as parseYaml } from "yaml";
+import { type Document, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument, parse as parseYaml } from "yaml";
 import { UserError } from "../lib/errors.ts";
+import { asProblems } from "./messages.ts";
 import { type ResolvedConfig, resolveArms } from "./resolve.ts";
 import { configFile } from "./schema.ts";
-import { asProblems, type ConfigProblem, setAt } from "./values.ts";
+import { type ConfigProblem, type Container, getAt, isContainer, isKeyPath, type Path, setAt, shown } from "./values.ts";
 
 interface Source {
   readonly fileName: string;
   readonly document: Document;
   readonly lines: LineCounter;
-  /** Dotted keys that --set changed: their problems are those of the command line. */
-  readonly overridden: readonly string[];
+  /** Keys that --set changed: their problems are those of the command line. */
+  readonly overridden: readonly Path[];
 }
 
 /**
- * Parses and resolves a config. `overrides` are "a.b=value" from --set, the value read as YAML.
+ * Parses and resolves a config. `overrides` are "a.b=value" from --set, the value read as YAML; null removes the key.
  * Throws UserError("config") whose message lists all problems, a line each: `file:line:column key: what, expected, fix`.
  */
 export function parseConfig(text: string, fileName: string, overrides: readonly string[] = []): ResolvedConfig {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, prettyErrors: false });
-  const source: Source = { fileName, document, lines, overridden: overrides.map((item) => item.split("=")[0] as string) };
-  if (document.errors.length > 0) {
-    fail(document.errors.map((error) => `${place(source, error.pos[0])} not valid YAML: ${error.message}`));
+  const sets = overrides.map(readOverride);
+  const source: Source = { fileName, document, lines, overridden: sets.map(({ path }) => path) };
+  const syntax = [...document.errors, ...document.warnings].map(({ code, message, pos }) => {
+    const isDuplicate = code === "DUPLICATE_KEY";
+    return {
+      fatal: !isDuplicate,
+      offset: pos[0],
+      line: `${place(source, pos[0])} ${isDuplicate ? duplicateKey(text, pos) : `not valid YAML: ${message}`}`,
+    };
+  });
+  // A key given twice can still be judged; anything else that is wrong with the YAML makes the rest guesswork.
+  if (syntax.some(({ fatal }) => fatal)) fail(syntax.map(({ line }) => line));
+  const values = plainValues(source);
+  for (const { path, value } of sets) {
+    if (value === null && getAt(values, path) === undefined)
+      fail([`--set ${path.join(".")}=null removes a key that is not there`]);
+    setAt(values, path, value);
   }
-  const raw: unknown = document.toJS();
-  if (raw === null || raw === undefined) fail([`${fileName}: the file is empty. A config needs at least name, puzzle, model and decode; see configs/quickstart.yaml.`]);
-  if (typeof raw !== "object" || Array.isArray(raw)) fail([`${fileName}:1:1 expected a map of keys such as "name: my-sweep", found ${Array.isArray(raw) ? "a list" : JSON.stringify(raw)}`]);
-  const values = raw as Record<string, unknown>;
-  for (const override of overrides) applyOverride(values, override);
   const parsed = configFile.safeParse(values);
-  if (!parsed.success) fail(render(asProblems(parsed.error, values, configFile), source));
-  const problems: ConfigProblem[] = [];
+  const problems = parsed.success ? [] : asProblems(parsed.error, values, configFile);
   const config = resolveArms(parsed.data, values, problems);
-  if (problems.length > 0) fail(render(problems, source));
+  const all = [...syntax, ...problems.map((problem) => render(problem, source))].sort((a, b) => a.offset - b.offset);
+  if (all.length > 0) fail([...new Set(all.map(({ line }) => line))]);
+  if (config === undefined) throw new Error(`${fileName}: the config was refused without a reason`);
   return config;
 }
 
-function applyOverride(values: Record<string, unknown>, override: string): void {
-  const equals = override.indexOf("=");
-  if (equals < 1) throw new UserError("config", `--set ${override}: expected key=value, for example --set train.steps=100`);
-  let value: unknown;
+function plainValues({ document, fileName }: Source): Container {
+  let raw: unknown;
   try {
-    value = parseYaml(override.slice(equals + 1));
+    raw = document.toJS();
   } catch (error) {
-    throw new UserError("config", `--set ${override}: the value is not valid YAML: ${(error as Error).message}`);
+    // Aliases to nowhere, or so many that they would fill the memory.
+    fail([`${fileName}: not valid YAML: ${(error as Error).message}`]);
   }
-  setAt(values, override.slice(0, equals).split("."), value);
+  if (raw === null || raw === undefined) {
+    fail([
+      `${fileName}: the file is empty. A config needs at least name, puzzle, model and decode; see configs/quickstart.yaml.`,
+    ]);
+  }
+  if (!isContainer(raw))
+    fail([
+      `${fileName}:1:1 expected a map of keys such as "name: my-sweep", found ${Array.isArray(raw) ? "a list" : shown(raw)}`,
+    ]);
+  return raw;
 }
 
-/** In the order of the file, each line once. */
-function render(problems: readonly ConfigProblem[], source: Source): string[] {
-  const located = problems.map((problem) => ({ problem, offset: offsetOf(source.document, problem) }));
-  located.sort((a, b) => a.offset - b.offset);
-  const rendered = located.map(({ problem, offset }) => {
-    const key = problem.path.join(".");
-    const fromFlag = source.overridden.some((name) => key === name || key.startsWith(`${name}.`));
-    return `${fromFlag ? "--set" : place(source, offset)} ${key === "" ? "" : `${key}: `}${problem.message}`;
-  });
-  return [...new Set(rendered)];
+function readOverride(override: string): { path: Path; value: unknown } {
+  const equals = override.indexOf("=");
+  const path = equals < 1 ? [] : keyPath(override.slice(0, equals).trim());
+  if (path.length === 0 || !isKeyPath(path)) fail([`--set ${override}: expected key=value, for example --set train.steps=100`]);
+  try {
+    return { path, value: parseYaml(override.slice(equals + 1)) as unknown };
+  } catch (error) {
+    fail([`--set ${override}: the value is not valid YAML: ${(error as Error).message}`]);
+  }
+}
+
+/** Dots divide keys; the keys of a grid and of a named arm have dots of their own. */
+function keyPath(dotted: string): Path {
+  const parts = dotted.split(".");
+  const whole = parts[0] !== "sweep" ? parts.length : parts[1] === "grid" ? 2 : parts[1] === "arms" ? 3 : parts.length;
+  return parts.length <= whole ? parts : [...parts.slice(0, whole), parts.slice(whole).join(".")];
+}
+
+function duplicateKey(text: string, [from, to]: readonly [number, number]): string {
+  const key = /^[^\s:]+/.exec(text.slice(from, Math.max(to, from + 80)))?.[0] ?? "";
+  return `${key}: this key is given twice in the same map. Remove one`;
+}
+
+/** A problem as a line of the message, and where it sorts. */
+function render(problem: ConfigProblem, source: Source): { offset: number; line: string } {
+  const offset = offsetOf(source.document, problem);
+  const key = problem.path.join(".");
+  const fromFlag = source.overridden.some((path) => path.every((part, index) => part === problem.path[index]));
+  return { offset, line: `${fromFlag ? "--set" : place(source, offset)} ${key === "" ? "" : `${key}: `}${problem.message}` };
 }
 
 /** Where a problem's key or value begins; for a missing one, where the map that lacks it begins. */
@@ -76,11 +114,11 @@ function offsetOf(document: Document, problem: ConfigProblem): number {
     } else if (isSeq(node)) node = node.items[Number(key)];
     else return offset;
   }
-  return (isNode(node) ? start(node) : undefined) ?? offset;
+  return start(node) ?? offset;
 }
 
 function start(node: unknown): number | undefined {
-  return isNode(node) ? (node as Node).range?.[0] : undefined;
+  return isNode(node) ? node.range?.[0] : undefined;
 }
 
 function place(source: Source, offset: number): string {
@@ -91,4 +129,3 @@ function place(source: Source, offset: number): string {
 function fail(lines: readonly string[]): never {
   throw new UserError("config", lines.join("\n"));
 }
-

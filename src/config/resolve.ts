@@ -1,8 +1,9 @@
 // One config file -> its arms: the base, the named arms, and the grid's points of each. Pure.
 import { digest, type Json } from "../lib/hash.ts";
-import { nearest } from "../lib/text.ts";
-import { type ArmSettings, armSettings, type ConfigFile } from "./schema.ts";
-import { asProblems, type ConfigProblem, getAt, type Path, setAt } from "./values.ts";
+import { claimProblems, crossChecks, type NamedArm } from "./checks.ts";
+import { asProblems, hint } from "./messages.ts";
+import { type ArmSettings, armSettings, type ConfigFile, claimSettings, configFile, sweepSettings } from "./schema.ts";
+import { type ConfigProblem, type Container, getAt, isContainer, isKeyPath, type Path, setAt } from "./values.ts";
 
 /** One fully resolved experiment. */
 export interface Arm {
@@ -20,80 +21,145 @@ export interface ResolvedConfig {
   readonly digest: string;
 }
 
-interface Variant {
-  readonly name: string;
-  readonly overrides: Readonly<Record<string, unknown>>;
-  /** Where the overrides stand in the file. */
+interface Override {
+  readonly key: string;
+  readonly value: unknown;
+  /** Where it stands in the file. */
   readonly path: Path;
 }
 
+interface Variant {
+  readonly name: string;
+  readonly overrides: readonly Override[];
+}
+
+interface Candidate extends NamedArm {
+  readonly coordinates: Readonly<Record<string, Json>>;
+  readonly settings: ArmSettings | undefined;
+}
+
+type Sweep = ConfigFile["sweep"];
+
+const armKeys = Object.keys(armSettings.shape);
+const fileKeys = Object.keys(configFile.shape);
+const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
+const maxArms = 10_000;
+
 /**
- * The arms of a config. `raw` is the file as written (overrides apply to it, so that defaults follow them). Problems of
- * arms and claims are added to `problems`, located at the arm's or claim's key.
+ * The arms of a config. `raw` is the file as written (overrides apply to it, so that defaults follow them); `file` is it
+ * parsed, or undefined when that failed: then arms and claims are judged all the same, as far as they can be read, and the
+ * answer is undefined. Problems are added to `problems`, located at the arm's or claim's key.
  */
-export function resolveArms(file: ConfigFile, raw: Readonly<Record<string, unknown>>, problems: ConfigProblem[]): ResolvedConfig {
-  const { sweep } = file;
-  if (Object.hasOwn(sweep.arms, sweep.base)) {
-    problems.push({ path: ["sweep", "arms", sweep.base], message: `the base arm is called ${sweep.base} too. Give one of them another name (sweep.base names the base)` });
+export function resolveArms(
+  file: ConfigFile | undefined,
+  raw: Container,
+  problems: ConfigProblem[],
+): ResolvedConfig | undefined {
+  const sweep = file?.sweep ?? sweepSettings.safeParse(raw.sweep ?? {}).data;
+  if (sweep === undefined) return undefined;
+  problems.push(...nameProblems(sweep, raw));
+  const size = Object.values(sweep.grid).reduce(
+    (product, values) => product * values.length,
+    1 + Object.keys(sweep.arms).length,
+  );
+  if (size > maxArms) {
+    problems.push({
+      path: ["sweep", "grid"],
+      message: `the grid and the arms make ${size} combinations; at most ${maxArms} are allowed`,
+    });
+    return undefined;
   }
-  const variants: Variant[] = [
-    { name: sweep.base, overrides: {}, path: ["sweep"] },
-    ...Object.entries(sweep.arms).map(([name, overrides]) => ({ name, overrides, path: ["sweep", "arms", name] })),
-  ];
-  const arms: Arm[] = [];
+  const candidates = variantsOf(sweep).flatMap((variant) => armsOf(variant, sweep, raw, problems));
+  problems.push(...claimProblems(file?.claims ?? readableClaims(raw.claims), sweep.base, candidates));
+  const arms = candidates.flatMap(({ name, coordinates, settings }) =>
+    settings === undefined ? [] : [{ name, coordinates, settings }],
+  );
+  if (file === undefined || arms.length < candidates.length) return undefined;
+  const plain = JSON.parse(JSON.stringify({ ...file, arms: arms.map(({ name, settings }) => ({ name, settings })) })) as Json;
+  return { file, arms, digest: digest(plain) };
+}
+
+function variantsOf(sweep: Sweep): Variant[] {
+  const named = Object.entries(sweep.arms).map(([name, overrides]) => ({
+    name,
+    overrides: Object.entries(overrides).map(([key, value]) => ({ key, value, path: ["sweep", "arms", name, key] })),
+  }));
+  return [{ name: sweep.base, overrides: [] }, ...named];
+}
+
+/** A variant's grid points. Two that come out equal are one; a variant equal to another stays, so that claims can name it. */
+function armsOf(variant: Variant, sweep: Sweep, raw: Container, problems: ConfigProblem[]): Candidate[] {
   const seen = new Set<string>();
-  for (const variant of variants) {
-    for (const point of gridPoints(sweep.grid, Object.keys(variant.overrides))) {
-      const settings = settingsOf(raw, variant, point, problems);
-      if (settings === undefined) continue;
+  return gridPoints(sweep.grid, variant.overrides).flatMap((point) => {
+    const parts = point.map(
+      ({ key, value }) =>
+        `${axisName(key, Object.keys(sweep.grid))}=${typeof value === "string" ? value : JSON.stringify(value)}`,
+    );
+    const name = [variant.name, ...parts].join("/");
+    const coordinates = { arm: variant.name, ...Object.fromEntries(point.map(({ key, value }) => [key, value as Json])) };
+    const { settings, raw: own } = settingsOf(raw, [...point, ...variant.overrides], problems);
+    if (settings !== undefined) {
       const address = digest(settings as unknown as Json);
-      if (seen.has(address)) continue;
+      if (seen.has(address)) return [];
       seen.add(address);
-      const suffix = Object.entries(point).map(([key, value]) => `${key.split(".").at(-1)}=${typeof value === "string" ? value : JSON.stringify(value)}`);
-      arms.push({ name: [variant.name, ...suffix].join("/"), coordinates: { arm: variant.name, ...(point as Record<string, Json>) }, settings });
     }
-  }
-  checkClaims(file, arms, problems);
-  const plain = { ...file, arms: arms.map(({ name, settings }) => ({ name, settings })) };
-  return { file, arms, digest: digest(JSON.parse(JSON.stringify(plain)) as Json) };
+    return [{ name, variant: variant.name, coordinates, settings, raw: own }];
+  });
+}
+
+/** The last part of an axis's key, or all of it where two axes end alike. */
+function axisName(key: string, keys: readonly string[]): string {
+  const last = (text: string) => text.split(".").at(-1) as string;
+  return keys.filter((other) => last(other) === last(key)).length > 1 ? key : last(key);
 }
 
 /** Every combination of the grid's axes, those apart that an arm sets itself. */
-function gridPoints(grid: Readonly<Record<string, readonly unknown[]>>, own: readonly string[]): Record<string, unknown>[] {
-  let points: Record<string, unknown>[] = [{}];
+function gridPoints(grid: Sweep["grid"], own: readonly Override[]): Override[][] {
+  let points: Override[][] = [[]];
   for (const [key, values] of Object.entries(grid)) {
-    if (own.includes(key)) continue;
-    points = points.flatMap((point) => values.map((value) => ({ ...point, [key]: value })));
+    if (own.some((override) => key === override.key || key.startsWith(`${override.key}.`))) continue;
+    const choices = values.map((value, index) => ({ key, value, path: ["sweep", "grid", key, String(index)] }));
+    points = points.flatMap((point) => choices.map((choice) => [...point, choice]));
   }
   return points;
 }
 
-const armKeys = Object.keys(armSettings.shape);
-
-function settingsOf(raw: Readonly<Record<string, unknown>>, variant: Variant, point: Readonly<Record<string, unknown>>, problems: ConfigProblem[]): ArmSettings | undefined {
-  const settings = structuredClone(Object.fromEntries(Object.entries(raw).filter(([key]) => armKeys.includes(key))));
-  const before = problems.length;
-  const overrides: [string, unknown, Path][] = [
-    ...Object.entries(point).map(([key, value]): [string, unknown, Path] => [key, value, ["sweep", "grid", key]]),
-    ...Object.entries(variant.overrides).map(([key, value]): [string, unknown, Path] => [key, value, [...variant.path, key]]),
-  ];
-  for (const [key, value, path] of overrides) {
-    if (!armKeys.includes(key.split(".")[0] as string)) {
-      const near = nearest(key.split(".")[0] as string, armKeys);
-      problems.push({ path, message: `${key} is not a setting of an arm${near === undefined ? "" : `. Did you mean ${[near, ...key.split(".").slice(1)].join(".")}?`}` });
-    } else if (value === null && getAt(settings, key.split(".")) === undefined) {
-      problems.push({ path, message: `null removes ${key}, but it is not there` });
-    } else setAt(settings, key.split("."), value);
-  }
-  if (problems.length > before) return undefined;
-  const parsed = armSettings.safeParse(settings);
+function settingsOf(
+  raw: Container,
+  overrides: readonly Override[],
+  problems: ConfigProblem[],
+): { settings: ArmSettings | undefined; raw: Container } {
+  const own = structuredClone(Object.fromEntries(Object.entries(raw).filter(([key]) => armKeys.includes(key))));
+  const refused = overrides.flatMap((override) => {
+    const message = applyOverride(own, override);
+    return message === undefined ? [] : [{ path: override.path, message, atKey: true }];
+  });
+  problems.push(...refused);
+  const parsed = armSettings.safeParse(own);
   if (parsed.success) {
     problems.push(...crossChecks(parsed.data).map((problem) => relocate(problem, overrides)));
-    return parsed.data;
+    return { settings: refused.length > 0 ? undefined : parsed.data, raw: own };
   }
-  // The base was checked as a whole file already: only what the overrides broke is news.
-  const found = asProblems(parsed.error, settings, armSettings).filter((problem) => overrides.some(([key]) => related(problem.path, key.split("."))));
+  // The base is checked as a whole file too: only what the overrides broke is news.
+  const found = asProblems(parsed.error, own, armSettings).filter((problem) => causeOf(problem, overrides) !== undefined);
   problems.push(...found.map((problem) => relocate(problem, overrides)));
+  return { settings: undefined, raw: own };
+}
+
+/** Why an override cannot be applied, or undefined. */
+function applyOverride(settings: Container, { key, value }: Override): string | undefined {
+  const path = key.split(".");
+  const first = path[0] as string;
+  if (!isKeyPath(path)) return `${key} is not a key: expected names with single dots between them, for example data.train.size`;
+  if (!armKeys.includes(first)) {
+    if (fileKeys.includes(first)) return `${first} belongs to the whole file: an arm or the grid cannot change it`;
+    return `${key} is not a setting of an arm${hint(first, armKeys)}`;
+  }
+  if (value === null && getAt(settings, path) === undefined) {
+    const siblings = getAt(settings, path.slice(0, -1));
+    return `null removes ${key}, but it is not there${hint(path.at(-1), isContainer(siblings) ? Object.keys(siblings) : [])}`;
+  }
+  setAt(settings, path, value);
   return undefined;
 }
 
@@ -102,61 +168,48 @@ function related(path: Path, key: Path): boolean {
   return path.slice(0, shorter).join(".") === key.slice(0, shorter).join(".");
 }
 
-/** A problem at a setting that an override made stands where the override is written. */
-function relocate(problem: ConfigProblem, overrides: readonly (readonly [string, unknown, Path])[]): ConfigProblem {
-  const cause = overrides.find(([key]) => related(problem.path, key.split(".")));
-  return cause === undefined ? problem : { path: cause[2], message: `${problem.path.join(".")}: ${problem.message}` };
+/** The override that made a problem: one at the problem's own key first, then one at a setting that takes part. */
+function causeOf(problem: ConfigProblem, overrides: readonly Override[]): Override | undefined {
+  for (const path of [problem.path, ...(problem.causes ?? [])]) {
+    const cause = overrides.findLast(({ key }) => related(path, key.split(".")));
+    if (cause !== undefined) return cause;
+  }
+  return undefined;
 }
 
-/** What no single key's schema can see. */
-export function crossChecks(settings: ArmSettings): ConfigProblem[] {
-  const problems: ConfigProblem[] = [];
-  const { model, train, puzzle, data } = settings;
-  if (!("from" in model)) {
-    if (train === undefined) problems.push({ path: ["model"], message: "a model from scratch needs training: add a `train` section, or give `from` to decode a published checkpoint" });
-    if (model.width % model.heads !== 0) problems.push({ path: ["model", "heads"], message: `width ${model.width} is not a multiple of heads ${model.heads}` });
-    if (model.heads % (model.keyValueHeads ?? model.heads) !== 0) {
-      problems.push({ path: ["model", "keyValueHeads"], message: `heads ${model.heads} is not a multiple of keyValueHeads ${model.keyValueHeads}` });
-    }
-    if (train !== undefined && train.maxTokens > model.context) {
-      problems.push({ path: ["train", "maxTokens"], message: `expected at most the model's context of ${model.context}, found ${train.maxTokens}` });
-    }
-  }
-  const steps = train === undefined ? undefined : (train.steps ?? Math.ceil((train.epochs * data.train.size) / train.batch.examples));
-  if (train !== undefined && steps !== undefined && train.warmupSteps >= steps) {
-    problems.push({ path: ["train", "warmupSteps"], message: `expected fewer than the ${steps} steps of the training, found ${train.warmupSteps}` });
-  }
-  const [low, high] = puzzle.operands;
-  // All numbers are used and results stay non-negative integers, so nothing above the product of the largest numbers can be reached.
-  if (high ** puzzle.numbers < puzzle.targets[0]) {
-    problems.push({ path: ["puzzle", "targets"], message: `no problem satisfies this: ${puzzle.numbers} numbers of ${low} to ${high} reach at most ${high ** puzzle.numbers}, the targets start at ${puzzle.targets[0]}` });
-  }
-  return problems;
+/** A problem that an override made stands where the override is written. */
+function relocate(problem: ConfigProblem, overrides: readonly Override[]): ConfigProblem {
+  const cause = causeOf(problem, overrides);
+  if (cause === undefined) return problem;
+  return { path: cause.path, message: `${problem.path.join(".")}: ${problem.message}`, atKey: problem.atKey ?? false };
 }
 
-function checkClaims(file: ConfigFile, arms: readonly Arm[], problems: ConfigProblem[]): void {
-  const names = [...new Set(arms.map((arm) => String(arm.coordinates.arm)))];
-  for (const [name, claim] of Object.entries(file.claims)) {
-    for (const [index, reference] of claim.compare.entries()) {
-      const path = ["claims", name, "compare", String(index)];
-      const slash = reference.lastIndexOf("/");
-      const armName = slash < 0 ? file.sweep.base : reference.slice(0, slash);
-      const policy = reference.slice(slash + 1);
-      const named = arms.filter((arm) => arm.name === armName || arm.coordinates.arm === armName);
-      if (named.length === 0) {
-        problems.push({ path, message: `unknown arm ${armName}; there is: ${names.join(", ")}${hint(armName, names)}` });
-        continue;
-      }
-      const policies = [...new Set(named.flatMap((arm) => Object.keys(arm.settings.decode)))];
-      if (!policies.includes(policy)) problems.push({ path, message: `arm ${armName} has no policy ${policy}; it has: ${policies.join(", ")}${hint(policy, policies)}` });
-      const test = named[0]?.settings.data.test as Readonly<Record<string, number>> | undefined;
-      if (!(claim.on in (test ?? {}))) problems.push({ path: ["claims", name, "on"], message: `unknown split ${claim.on}; there is: ${Object.keys(test ?? {}).join(", ")}` });
-      else if (test?.[claim.on] === 0) problems.push({ path: ["claims", name, "on"], message: `split ${claim.on} has no problems: set data.test.${claim.on}` });
-    }
-  }
+function nameProblems(sweep: Sweep, raw: Container): ConfigProblem[] {
+  const rule = "expected letters, digits, dots, dashes and underscores only: claims name it as `arm/policy`";
+  const problems: ConfigProblem[] = Object.keys(sweep.arms).flatMap((name) => {
+    const path = ["sweep", "arms", name];
+    if (name === sweep.base)
+      return [
+        {
+          path,
+          message: `the base arm is called ${name} too. Give one of them another name (sweep.base names the base)`,
+          atKey: true,
+        },
+      ];
+    return namePattern.test(name) ? [] : [{ path, message: `not a name for an arm: ${rule}`, atKey: true }];
+  });
+  if (!namePattern.test(sweep.base)) problems.push({ path: ["sweep", "base"], message: `not a name for an arm: ${rule}` });
+  const policies = isContainer(raw.decode) ? Object.keys(raw.decode) : [];
+  const bad = policies.filter((name) => !namePattern.test(name));
+  return [
+    ...problems,
+    ...bad.map((name) => ({ path: ["decode", name], message: `not a name for a policy: ${rule}`, atKey: true })),
+  ];
 }
 
-function hint(word: string, words: readonly string[]): string {
-  const near = nearest(word, words);
-  return near === undefined ? "" : `. Did you mean ${near}?`;
+function readableClaims(raw: unknown): ConfigFile["claims"] {
+  const parsed = Object.entries(isContainer(raw) ? raw : {}).map(
+    ([name, claim]) => [name, claimSettings.safeParse(claim).data] as const,
+  );
+  return Object.fromEntries(parsed.filter((entry): entry is [string, ConfigFile["claims"][string]] => entry[1] !== undefined));
 }

@@ -13,7 +13,9 @@ export type PuzzleSettings = z.infer<typeof puzzleSettings>;
 export const trainDataSettings = z.strictObject({
   size: positive.default(500_000).describe("Training examples, direct and backtracking ones together."),
   format: z.literal("self-backtracking").default("self-backtracking"),
-  backtrackShare: share.default(0.5).describe("Share of examples that end in a wrong action and <backtrack>. 0.5 is the paper's 1:1."),
+  backtrackShare: share
+    .default(0.5)
+    .describe("Share of examples that end in a wrong action and <backtrack>. 0.5 is the paper's 1:1."),
   errors: z
     .strictObject({
       exploration: z.number().nonnegative().default(1),
@@ -37,17 +39,20 @@ export const testDataSettings = z.strictObject({
 });
 export type TestDataSettings = z.infer<typeof testDataSettings>;
 
-const dtypeAliases: Readonly<Record<string, string>> = { bf16: "bfloat16", fp32: "float32" };
+const dtypeAliases = { bf16: "bfloat16", fp32: "float32" } as const;
 const dtype = z
-  .preprocess((value) => (typeof value === "string" ? (dtypeAliases[value] ?? value) : value), z.enum(["auto", "float32", "bfloat16"]))
+  .enum(["auto", "float32", "bfloat16", "bf16", "fp32"])
   .default("auto")
-  .describe("auto: bfloat16 on a GPU, float32 on a CPU. bf16 and fp32 are understood too.");
+  .transform((name) => (name === "bf16" || name === "fp32" ? dtypeAliases[name] : name))
+  .describe("auto: bfloat16 on a GPU, float32 on a CPU. bf16 and fp32 are short for bfloat16 and float32.");
 const tokenSettings = {
   dtype,
   backtrackToken: z
     .union([z.literal("add"), z.strictObject({ reserved: z.string() })])
     .default("add")
-    .describe("`add`: a token of its own (found when the tokenizer has it). `{reserved: '<|name|>'}`: take over a reserved token."),
+    .describe(
+      "`add`: a token of its own (found when the tokenizer has it). `{reserved: '<|name|>'}`: take over a reserved token.",
+    ),
 };
 export const publishedModel = z.strictObject({
   from: z.string().min(1).describe("A directory in save_pretrained layout, or a Hugging Face Hub id."),
@@ -95,7 +100,9 @@ export const trainSettings = z
 export type TrainSettings = z.infer<typeof trainSettings>;
 
 const sampling = {
-  maxNewTokens: positive.optional().describe("Tokens a completion may add; default: what is left of the model's context, at most 128."),
+  maxNewTokens: positive
+    .optional()
+    .describe("Tokens a completion may add; default: what is left of the model's context, at most 128."),
 };
 const temperature = z.number().positive().default(0.7);
 export const greedyPolicy = z.strictObject({ policy: z.literal("greedy"), ...sampling });
@@ -103,7 +110,10 @@ export const bestOfNPolicy = z.strictObject({
   policy: z.literal("best-of-n"),
   samples: positive.default(16),
   temperature,
-  select: z.enum(["likelihood", "vote", "oracle"]).default("likelihood").describe("likelihood: highest mean log-probability; vote: most frequent; oracle: any that is right (an upper bound)."),
+  select: z
+    .enum(["likelihood", "vote", "oracle"])
+    .default("likelihood")
+    .describe("likelihood: highest mean log-probability; vote: most frequent; oracle: any that is right (an upper bound)."),
   ...sampling,
 });
 export const selfBacktrackPolicy = z.strictObject({
@@ -112,14 +122,29 @@ export const selfBacktrackPolicy = z.strictObject({
   rounds: count.default(1).describe("b: rounds after a rollback. 0 = expand and select only."),
   temperature,
   rollbackSteps: positive.default(1).describe("Steps that a rollback cuts, the wrong one included."),
-  keep: z.union([z.literal("sqrt"), positive]).default("sqrt").describe("States rolled back per round: floor(sqrt(N)), or a number."),
+  keep: z
+    .union([z.literal("sqrt"), positive])
+    .default("sqrt")
+    .describe("States rolled back per round: floor(sqrt(N)), or a number."),
   dedupe: z.boolean().default(true).describe("Skip states that were expanded before."),
   quirks: z
     .strictObject({
-      expansion: z.enum(["independent", "beam-sample"]).default("independent").describe("beam-sample: the published decoder's correlated samples."),
-      duplicates: z.enum(["keep-best", "add-scores"]).default("keep-best").describe("add-scores: the published decoder adds the (negative) scores of equal answers, which punishes them."),
-      divisor: z.enum(["tokens", "padded"]).default("tokens").describe("padded: divide by the longest completion of the call, as the published decoder does."),
-      bothMarkers: z.enum(["reject", "accept"]).default("reject").describe("accept: a text with <backtrack> and Goal Reached! is a candidate too."),
+      expansion: z
+        .enum(["independent", "beam-sample"])
+        .default("independent")
+        .describe("beam-sample: the published decoder's correlated samples."),
+      duplicates: z
+        .enum(["keep-best", "add-scores"])
+        .default("keep-best")
+        .describe("add-scores: the published decoder adds the (negative) scores of equal answers, which punishes them."),
+      divisor: z
+        .enum(["tokens", "padded"])
+        .default("tokens")
+        .describe("padded: divide by the longest completion of the call, as the published decoder does."),
+      bothMarkers: z
+        .enum(["reject", "accept"])
+        .default("reject")
+        .describe("accept: a text with <backtrack> and Goal Reached! is a candidate too."),
     })
     .prefault({})
     .describe("Switches that restate the published decoder; the defaults are the sound choices."),
@@ -132,20 +157,33 @@ export type BestOfNSettings = z.infer<typeof bestOfNPolicy>;
 
 export const gradeSettings = z
   .strictObject({
-    useAllNumbers: z.boolean().default(false).describe("Whether an answer must use every number. Off by default, as in the published evaluator; both counts are in the summary."),
+    useAllNumbers: z
+      .boolean()
+      .default(false)
+      .describe(
+        "Whether an answer must use every number. Off by default, as in the published evaluator; both counts are in the summary.",
+      ),
   })
   .prefault({});
 export type GradeSettings = z.infer<typeof gradeSettings>;
 
 export const claimSettings = z.strictObject({
-  compare: z.tuple([z.string(), z.string()]).describe("Two references `arm/policy` (or `policy` of the base arm): is the first better than the second?"),
+  compare: z
+    .tuple([z.string(), z.string()])
+    .describe("Two references `arm/policy` (or `policy` of the base arm): is the first better than the second?"),
   on: z.string().default("unseen").describe("The split: seen, unseen or dev."),
   metric: z.literal("accuracy").default("accuracy"),
-  expect: z.strictObject({
-    greater: z.literal(true).default(true),
-    margin: z.number().default(0).describe("The first must exceed the second by more than this."),
-    effect: z.number().positive().default(0.05).describe("Smallest excess over the margin worth detecting; decides when a claim is underpowered."),
-  }).prefault({}),
+  expect: z
+    .strictObject({
+      greater: z.literal(true).default(true),
+      margin: z.number().default(0).describe("The first must exceed the second by more than this."),
+      effect: z
+        .number()
+        .positive()
+        .default(0.05)
+        .describe("Smallest excess over the margin worth detecting; decides when a claim is underpowered."),
+    })
+    .prefault({}),
   required: z.boolean().default(false).describe("true: exit code 4 unless the claim is supported."),
 });
 export type ClaimSettings = z.infer<typeof claimSettings>;
@@ -165,8 +203,14 @@ export type WorkerSettings = z.infer<typeof workerSettings>;
 const override = z.record(z.string(), z.unknown());
 export const sweepSettings = z.strictObject({
   base: z.string().default("base").describe("Name of the arm made by the settings as they stand."),
-  grid: z.record(z.string(), z.array(z.unknown()).min(1)).default({}).describe("Dotted key -> values; every combination is an arm."),
-  arms: z.record(z.string(), override).default({}).describe("Named arms: dotted keys that differ from the base; null removes a key."),
+  grid: z
+    .record(z.string(), z.array(z.unknown()).min(1))
+    .default({})
+    .describe("Dotted key -> values; every combination is an arm."),
+  arms: z
+    .record(z.string(), override)
+    .default({})
+    .describe("Named arms: dotted keys that differ from the base; null removes a key."),
 });
 
 /** One arm's settings, fully resolved. */
@@ -185,7 +229,9 @@ export type ArmSettings = z.infer<typeof armSettings>;
 
 /** A whole config file. */
 export const configFile = armSettings.extend({
-  name: z.string().regex(/^[a-z0-9][a-z0-9._-]*$/i, "letters, digits, dots, dashes and underscores only: it names a folder under results/"),
+  name: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9._-]*$/i, "letters, digits, dots, dashes and underscores only: it names a folder under results/"),
   description: z.string().default(""),
   sweep: sweepSettings.prefault({}),
   claims: z.record(z.string(), claimSettings).default({}),

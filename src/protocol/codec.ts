@@ -81,7 +81,8 @@ export function encode(message: Outgoing<FromWorker> | Outgoing<ToWorker>, bins:
  */
 function packable(value: unknown, depth = 0): unknown {
   if (typeof value === "number") return Number.isSafeInteger(value) && Math.abs(value) > 0x7fffffff ? BigInt(value) : value;
-  if (typeof value === "string" && /\p{Surrogate}/u.test(value)) throw new TypeError("a text with a lone surrogate cannot be sent");
+  if (typeof value === "string" && /\p{Surrogate}/u.test(value))
+    throw new TypeError("a text with a lone surrogate cannot be sent");
   if (typeof value === "function" || typeof value === "symbol") throw new TypeError(`a ${typeof value} cannot be sent`);
   if (value === null || typeof value !== "object") return value;
   if (depth > maxDepth) throw new TypeError(`a message is nested more than ${maxDepth} deep`);
@@ -109,7 +110,9 @@ export function decodeToWorker(frames: readonly Uint8Array[]): Decoded<ToWorker>
   return decode(frames, (header) => toWorker.safeParse(header));
 }
 
-type Check<Message> = (header: unknown) => { success: true; data: Message } | { success: false; error: { issues: { path: PropertyKey[]; message: string }[] } };
+type Check<Message> = (
+  header: unknown,
+) => { success: true; data: Message } | { success: false; error: { issues: { path: PropertyKey[]; message: string }[] } };
 
 function decode<Message extends FromWorker | ToWorker>(frames: readonly Uint8Array[], check: Check<Message>): Decoded<Message> {
   try {
@@ -135,17 +138,25 @@ function refusal(header: unknown, issue: { path: PropertyKey[]; message: string 
   const reason = `not a message of this protocol: ${place}${issue?.message ?? "unknown"}`;
   if (header === null || typeof header !== "object" || !("v" in header) || !("kind" in header)) return { ok: false, reason };
   const { v, kind } = header;
-  if (typeof v !== "number" || !Number.isInteger(v) || v === protocolVersion || typeof kind !== "string") return { ok: false, reason };
+  if (typeof v !== "number" || !Number.isInteger(v) || v === protocolVersion || typeof kind !== "string")
+    return { ok: false, reason };
   return { ok: false, reason, version: v };
 }
 
-function readBins<Message extends FromWorker | ToWorker>(message: Message, described: readonly Bin[], frames: readonly Uint8Array[]): Decoded<Message> {
+function readBins<Message extends FromWorker | ToWorker>(
+  message: Message,
+  described: readonly Bin[],
+  frames: readonly Uint8Array[],
+): Decoded<Message> {
   const bins: Record<string, IncomingBin> = Object.create(null) as Record<string, IncomingBin>;
   for (const [index, [name, type, shape]] of described.entries()) {
     const frame = frames[index + 1] as Uint8Array;
     const length = elements(shape);
     if (frame.byteLength !== length * elementBytes[type]) {
-      return { ok: false, reason: `${message.kind}: bin "${name}" is ${type} [${shape.join(", ")}] but has ${frame.byteLength} bytes` };
+      return {
+        ok: false,
+        reason: `${message.kind}: bin "${name}" is ${type} [${shape.join(", ")}] but has ${frame.byteLength} bytes`,
+      };
     }
     if (name in bins) return { ok: false, reason: `${message.kind}: two bins are named "${name}"` };
     bins[name] = { type, shape, data: view(type, frame, length) };

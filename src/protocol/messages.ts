@@ -65,7 +65,13 @@ export const fromWorker = z.discriminatedUnion("kind", [
     done: z.number(),
     memoryBytes: z.number(),
   }),
-  z.strictObject({ kind: z.literal("log"), v, worker: z.string(), level: z.enum(["debug", "info", "warning", "error"]), text: z.string() }),
+  z.strictObject({
+    kind: z.literal("log"),
+    v,
+    worker: z.string(),
+    level: z.enum(["debug", "info", "warning", "error"]),
+    text: z.string(),
+  }),
   z.strictObject({ kind: z.literal("bye"), v, worker: z.string(), reason: z.string() }),
 ]);
 export type FromWorker = z.infer<typeof fromWorker>;

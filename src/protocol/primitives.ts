@@ -71,7 +71,11 @@ export const finishReason = finish;
 export const primitives = {
   /** Session. Makes the session's trainable model: fp32 master weights, an optimizer, step 0. */
   load_model: {
-    params: z.strictObject({ model: modelSpec, optimizer: optimizerSpec.optional(), gradientCheckpointing: z.boolean().optional() }),
+    params: z.strictObject({
+      model: modelSpec,
+      optimizer: optimizerSpec.optional(),
+      gradientCheckpointing: z.boolean().optional(),
+    }),
     result: z.strictObject({ info: modelInfo }),
   },
   /**
@@ -179,7 +183,15 @@ export type Params<Name extends PrimitiveName> = z.infer<(typeof primitives)[Nam
 export type Result<Name extends PrimitiveName> = z.infer<(typeof primitives)[Name]["result"]>;
 
 /** Calls that belong to one worker and its state, in order; never retried by the pool. */
-export const sessionPrimitives = ["load_model", "load_dataset", "forward_backward", "optim_step", "save", "restore", "unload"] as const;
+export const sessionPrimitives = [
+  "load_model",
+  "load_dataset",
+  "forward_backward",
+  "optim_step",
+  "save",
+  "restore",
+  "unload",
+] as const;
 export type SessionPrimitive = (typeof sessionPrimitives)[number];
 /** Calls that any worker may answer, any number of times. */
 export const freePrimitives = ["generate", "score", "tokenize", "info"] as const;

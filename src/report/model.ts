@@ -34,7 +34,7 @@ export interface ArmSummary {
   /** What the arm's training saw; null for a published checkpoint decoded as it is. */
   readonly budget: Budget | null;
   /** policy -> split -> result. */
-  readonly policies: Readonly<Record<string, Readonly<Record<string, SplitResult>>>>;
+  readonly policies: Record<string, Record<string, SplitResult>>;
   /** Stage -> key of its artefact in the store. */
   readonly keys: Readonly<Record<string, string>>;
 }
@@ -59,7 +59,7 @@ export interface SplitResult {
   readonly solvedUsingAll: number;
   /** Tokens generated per problem, those of discarded completions included. */
   readonly tokensGenerated: { readonly mean: number; readonly median: number; readonly total: number };
-  /** Error kind -> number of problems whose chosen answer has an error of this kind. */
+  /** Error kind -> number of problems whose chosen answer has an error of this kind (several kinds: counted in each). */
   readonly errors: Readonly<Record<string, number>>;
 }
 
@@ -135,6 +135,6 @@ export interface SampleTree {
 
 export interface ReportExtras {
   /** Arm (or model) name -> training curve. */
-  readonly losses: Readonly<Record<string, readonly LossPoint[]>>;
+  readonly losses: Record<string, readonly LossPoint[]>;
   readonly samples: readonly SampleTree[];
 }

@@ -9,7 +9,7 @@ import type { Json } from "../lib/hash.ts";
 import type { ArmPlan, Plan } from "../plan/plan.ts";
 import { readProblem } from "../puzzle/registry.ts";
 import type { ArmSummary, ClaimResult, Comparison, Summary } from "../report/model.ts";
-import type { SampleTree } from "../report/html.ts";
+import type { SampleTree } from "../report/model.ts";
 import { readJsonl } from "../store/files.ts";
 import type { Artefact } from "../store/store.ts";
 import type { RunContext } from "./context.ts";

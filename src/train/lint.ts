@@ -47,5 +47,14 @@ export function explain(error: WorkerError, settings: TrainSettings): Error {
       { cause: error },
     );
   }
+  if (error.code === "non-finite") {
+    return new UserError(
+      "diverged",
+      `training: ${error.message}. Lower train.learningRate, raise train.warmupSteps or set train.clip.`,
+      {
+        cause: error,
+      },
+    );
+  }
   return error;
 }

@@ -46,7 +46,14 @@ export interface Call {
   settled: boolean;
 }
 
-export function newCall(id: string, primitive: PrimitiveName, params: Readonly<Record<string, unknown>>, bins: Bins, sink: CallSink, ticket?: SessionTicket): Call {
+export function newCall(
+  id: string,
+  primitive: PrimitiveName,
+  params: Readonly<Record<string, unknown>>,
+  bins: Bins,
+  sink: CallSink,
+  ticket?: SessionTicket,
+): Call {
   return {
     id,
     primitive,
@@ -81,7 +88,8 @@ function misfit(bins: IncomingBins, name: string, type: Kind, length: number | u
   const bin = bins[name];
   if (!bin) return `bin "${name}" is missing`;
   if (bin.type !== type) return `bin "${name}" is ${bin.type}, expected ${type}`;
-  if (length !== undefined && bin.data.length !== length) return `bin "${name}" holds ${bin.data.length} elements, expected ${length}`;
+  if (length !== undefined && bin.data.length !== length)
+    return `bin "${name}" holds ${bin.data.length} elements, expected ${length}`;
   return undefined;
 }
 
@@ -92,10 +100,16 @@ function sum(bin: IncomingBin | undefined): number {
 }
 
 /** What is wrong with the chunk of a call, or undefined. Only generate streams. */
-export function chunkFault(primitive: PrimitiveName, chunk: { readonly texts: readonly string[]; readonly bins: IncomingBins }): string | undefined {
+export function chunkFault(
+  primitive: PrimitiveName,
+  chunk: { readonly texts: readonly string[]; readonly bins: IncomingBins },
+): string | undefined {
   if (primitive !== "generate") return `${primitive} has no chunks`;
   const { texts, bins } = chunk;
-  const each = misfit(bins, "completion", "int32", texts.length) ?? misfit(bins, "lengths", "int32", texts.length) ?? misfit(bins, "finish", "uint8", texts.length);
+  const each =
+    misfit(bins, "completion", "int32", texts.length) ??
+    misfit(bins, "lengths", "int32", texts.length) ??
+    misfit(bins, "finish", "uint8", texts.length);
   if (each) return each;
   const tokens = sum(bins["lengths"]);
   return (

@@ -15,10 +15,21 @@ export type PoolEvent =
   /** The worker is gone, unasked. `restart`: another takes its place. */
   | { readonly kind: "worker-lost"; readonly worker: string; readonly reason: string; readonly restart: boolean }
   | { readonly kind: "worker-stopped"; readonly worker: string }
-  | { readonly kind: "worker-log"; readonly worker: string; readonly level: "debug" | "info" | "warning" | "error"; readonly text: string }
+  | {
+      readonly kind: "worker-log";
+      readonly worker: string;
+      readonly level: "debug" | "info" | "warning" | "error";
+      readonly text: string;
+    }
   /** A message that could not be read was dropped. */
   | { readonly kind: "garbage"; readonly peer: string; readonly reason: string }
-  | { readonly kind: "job-started"; readonly id: string; readonly primitive: string; readonly worker: string; readonly attempt: number }
+  | {
+      readonly kind: "job-started";
+      readonly id: string;
+      readonly primitive: string;
+      readonly worker: string;
+      readonly attempt: number;
+    }
   | {
       readonly kind: "job-progress";
       readonly id: string;
@@ -28,7 +39,13 @@ export type PoolEvent =
       readonly total: number;
     }
   /** A free call goes back to the queue. */
-  | { readonly kind: "job-retried"; readonly id: string; readonly primitive: string; readonly attempt: number; readonly reason: string }
+  | {
+      readonly kind: "job-retried";
+      readonly id: string;
+      readonly primitive: string;
+      readonly attempt: number;
+      readonly reason: string;
+    }
   | {
       readonly kind: "job-done";
       readonly id: string;

@@ -116,7 +116,7 @@ function launchLocal(options: LocalLauncherOptions, start: WorkerStart, logFile:
   let child: ChildProcess;
   try {
     mkdirSync(dirname(logFile), { recursive: true, mode: 0o700 });
-    const log = openSync(logFile, "a", 0o600);
+    const log = openSync(logFile, "w", 0o600);
     try {
       const [program, args] = commandLine(options);
       child = spawn(program, args, { detached: true, stdio: ["pipe", log, log], env: environmentOf(options, start.threads) });

@@ -12,65 +12,20 @@ import { decodeFromWorker, encode } from "../protocol/codec.ts";
 import { protocolVersion } from "../protocol/messages.ts";
 import type { FreePrimitive, Params } from "../protocol/primitives.ts";
 import { type Call, type CallAnswer, newCall } from "./calls.ts";
-import { defaultTimeouts, type PoolEvent, type PoolTimeouts } from "./events.ts";
-import type { Launcher } from "./launcher.ts";
-import { type Answer, type Bins, type FreeOptions, type Session, WorkerError, type Workers } from "./port.ts";
+import { defaultTimeouts, type PoolEvent } from "./events.ts";
+import type { Outcome } from "./leases.ts";
+import type { Pool, PoolDescription, PoolOptions } from "./poolTypes.ts";
+import type { Answer, Bins, FreeOptions, Session } from "./port.ts";
 import { CallQueue } from "./queue.ts";
 import { PoolSession } from "./session.ts";
+import { closedError, Settlement } from "./settle.ts";
 import { Slots, tickInterval } from "./slots.ts";
 import { openRouter, type RouterTransport } from "./transport.ts";
-import type { Loss, Outcome, WorkerState } from "./workerState.ts";
+import type { Loss, WorkerState } from "./workerState.ts";
+
+export type { Pool, PoolOptions };
 
 const v = protocolVersion as 1;
-const maxErrors = 3;
-const maxBlames = 3;
-
-export interface PoolOptions {
-  /** Starts the workers; the pool closes it. */
-  readonly launcher: Launcher;
-  /** Number of workers. */
-  readonly size: number;
-  /** Kernel threads of each worker; 0 = the library's choice. Default 0. */
-  readonly threads?: number;
-  /** "auto" (default), "cpu", "cuda:0", ... */
-  readonly device?: string;
-  /** Settings of mock workers (noise, misbehave); empty for torch workers. */
-  readonly mock?: Readonly<Record<string, unknown>>;
-  readonly timeouts?: Partial<PoolTimeouts>;
-  readonly onEvent?: (event: PoolEvent) => void;
-  /** Where each worker's stdout and stderr go: `<worker name>.log`. */
-  readonly logDirectory: string;
-  /** "now" starts all workers at once, "lazy" (default) with the first call. */
-  readonly start?: "now" | "lazy";
-  /** Limit of one message in either direction. Default 256 MiB. */
-  readonly maxMessageBytes?: number;
-}
-
-export interface WorkerDescription {
-  readonly name: string;
-  readonly pid: number;
-  readonly phase: string;
-  readonly flavour: string;
-  readonly device: string;
-  readonly versions: Readonly<Record<string, string>>;
-  /** Names of the primitives that the worker knows. */
-  readonly capabilities: readonly string[];
-  readonly calls: number;
-  readonly session: string;
-}
-
-export interface PoolDescription {
-  readonly size: number;
-  readonly queued: number;
-  readonly waitingSessions: number;
-  readonly workers: readonly WorkerDescription[];
-}
-
-export interface Pool extends Workers {
-  /** Lets calls in progress end (for a while), rejects those that wait, and ends every worker. Idempotent, never rejects. */
-  close(): Promise<void>;
-  describe(): PoolDescription;
-}
 
 /** Opens the pool's socket. Workers start now or with the first call. Throws UserError("ipc-path"). */
 export async function createPool(options: PoolOptions): Promise<Pool> {
@@ -93,6 +48,7 @@ class LocalPool implements Pool {
   readonly #transport: RouterTransport;
   readonly #slots: Slots;
   readonly #queue = new CallQueue();
+  readonly #settlement = new Settlement(this.#queue, (event) => this.#emit(event));
   readonly #sessions = new Map<WorkerState, PoolSession>();
   readonly #clock: NodeJS.Timeout;
   #ticked = performance.now();
@@ -107,13 +63,17 @@ class LocalPool implements Pool {
     this.#options = options;
     this.#transport = transport;
     const { launcher, size, threads = 0, device = "auto", mock = {}, logDirectory } = options;
-    this.#slots = new Slots({ launcher, size, threads, device, mock, logDirectory, timeouts, maxMessageBytes }, transport.endpoint, {
-      send: (worker, frames) => transport.send(worker, frames),
-      onReady: () => this.#planDispatch(),
-      onFinished: (worker, call, outcome) => this.#onFinished(worker, call, outcome),
-      onLost: (worker, loss) => this.#onLost(worker, loss),
-      onEvent: (event) => this.#emit(event),
-    });
+    this.#slots = new Slots(
+      { launcher, size, threads, device, mock, logDirectory, timeouts, maxMessageBytes },
+      transport.endpoint,
+      {
+        send: (worker, frames) => transport.send(worker, frames),
+        onReady: () => this.#planDispatch(),
+        onFinished: (worker, call, outcome) => this.#onFinished(worker, call, outcome),
+        onLost: (worker, loss) => this.#onLost(worker, loss),
+        onEvent: (event) => this.#emit(event),
+      },
+    );
     const interval = tickInterval(timeouts);
     this.#clock = setInterval(() => this.#tick(interval), interval);
   }
@@ -168,7 +128,12 @@ class LocalPool implements Pool {
     this.#planDispatch();
   }
 
-  free<Name extends FreePrimitive>(name: Name, params: Params<Name>, bins: Bins = {}, options: FreeOptions = {}): Promise<Answer<Name>> {
+  free<Name extends FreePrimitive>(
+    name: Name,
+    params: Params<Name>,
+    bins: Bins = {},
+    options: FreeOptions = {},
+  ): Promise<Answer<Name>> {
     const refused = this.#refusal(options.signal);
     if (refused) return Promise.reject(refused);
     this.start();
@@ -221,7 +186,11 @@ class LocalPool implements Pool {
     const worker = this.#slots.get(peer);
     if (worker) worker.receive(decoded);
     else {
-      this.#emit({ kind: "garbage", peer, reason: decoded.ok ? `a ${decoded.message.kind} from nobody we know` : decoded.reason });
+      this.#emit({
+        kind: "garbage",
+        peer,
+        reason: decoded.ok ? `a ${decoded.message.kind} from nobody we know` : decoded.reason,
+      });
       if (decoded.ok && decoded.message.kind === "hello") {
         this.#transport.send(peer, encode({ v, kind: "reject", reason: `no worker is called ${peer}` }));
       }
@@ -252,88 +221,35 @@ class LocalPool implements Pool {
   }
 
   #onFinished(worker: WorkerState, call: Call, outcome: Outcome): void {
-    const { id, primitive } = call;
-    const failed = outcome.kind === "error";
-    const seconds = outcome.kind === "result" ? outcome.answer.seconds : 0;
-    if (!call.settled && !call.ticket && failed && (outcome.retryable || call.overdue)) {
-      this.#retryAfterError(call, outcome.error);
-    } else {
-      const kind = call.settled ? "cancelled" : outcome.kind;
-      if (!call.settled) {
-        call.settled = true;
-        if (outcome.kind === "result") call.sink.resolve(outcome.answer);
-        else call.sink.reject(outcome.error);
-      }
-      this.#emit({ kind: "job-done", id, primitive, worker: worker.name, outcome: kind, seconds });
-    }
+    this.#settlement.finished(worker.name, call, outcome);
     this.#sessions.get(worker)?.pump();
     this.#planDispatch();
   }
 
-  #retryAfterError(call: Call, error: WorkerError): void {
-    call.errors++;
-    if (call.errors < maxErrors) {
-      this.#requeue(call, error.message);
-      return;
-    }
-    call.settled = true;
-    const code = call.overdue ? "deadline" : error.code;
-    const message = call.overdue ? `${call.primitive} made no progress in ${maxErrors} attempts` : `${error.message} (${maxErrors} attempts)`;
-    call.sink.reject(new WorkerError(code, message, { worker: error.worker, traceback: error.traceback }));
-    this.#emit({ kind: "job-done", id: call.id, primitive: call.primitive, worker: error.worker, outcome: "error", seconds: 0 });
-  }
-
-  #requeue(call: Call, reason: string): void {
-    call.attempt++;
-    call.cancelledAt = 0;
-    call.overdue = false;
-    this.#emit({ kind: "job-retried", id: call.id, primitive: call.primitive, attempt: call.attempt, reason });
-    call.sink.onRestart?.();
-    this.#queue.pushBack(call);
-  }
-
   #onLost(worker: WorkerState, loss: Loss): void {
     const restart = this.#slots.lost(worker, loss);
-    if (this.#closing && worker.leasedCount === 0 && loss.calls.length === 0) this.#emit({ kind: "worker-stopped", worker: worker.name });
+    if (this.#closing && loss.calls.length === 0) this.#emit({ kind: "worker-stopped", worker: worker.name });
     else this.#emit({ kind: "worker-lost", worker: worker.name, reason: loss.reason, restart });
     const session = this.#sessions.get(worker);
     this.#sessions.delete(worker);
-    if (session) session.lose(loss.reason, loss.calls);
-    else this.#returnCalls(worker, loss);
-    if (session) for (const call of loss.calls) this.#done(worker, call, "lost");
+    if (session) {
+      session.lose(loss.reason, loss.calls);
+      for (const call of loss.calls) this.#settlement.done(worker.name, call, "lost");
+    } else this.#settlement.lost(worker.name, loss, this.#closing !== undefined);
     const failure = this.#slots.failure;
     if (failure) this.#queue.rejectAll(failure);
     this.#planDispatch();
   }
 
-  /** Free calls of a dead worker: the oldest is blamed, all that are still wanted go back in their order. */
-  #returnCalls(worker: WorkerState, loss: Loss): void {
-    for (const [index, call] of [...loss.calls.entries()].reverse()) {
-      if (index === 0) call.blames++;
-      if (call.settled) this.#done(worker, call, "cancelled");
-      else if (this.#closing) {
-        call.settled = true;
-        call.sink.reject(closedError());
-        this.#done(worker, call, "cancelled");
-      } else if (call.blames >= maxBlames) this.#quarantine(worker, call, loss);
-      else this.#requeue(call, `worker ${worker.name} ${loss.reason}`);
-    }
-  }
-
-  #quarantine(worker: WorkerState, call: Call, loss: Loss): void {
-    call.settled = true;
-    const last = loss.stderr === "" ? "" : `\nLast lines of its output:\n${loss.stderr}`;
-    const message = `${call.primitive} lost its worker ${call.blames} times, the last time alone: worker ${worker.name} ${loss.reason}${last}`;
-    call.sink.reject(new WorkerError("quarantined", message, { worker: worker.name, traceback: loss.stderr }));
-    this.#done(worker, call, "quarantined");
-  }
-
-  #done(worker: WorkerState, call: Call, outcome: "lost" | "cancelled" | "quarantined"): void {
-    this.#emit({ kind: "job-done", id: call.id, primitive: call.primitive, worker: worker.name, outcome, seconds: 0 });
-  }
-
   #emit(event: PoolEvent): void {
-    this.#options.onEvent?.(event);
+    try {
+      this.#options.onEvent?.(event);
+    } catch (error) {
+      // An observer's mistake must show, but not in the middle of the pool's own work.
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
   }
 
   close(): Promise<void> {
@@ -363,10 +279,6 @@ class LocalPool implements Pool {
     }));
     return { size: this.size, queued: this.#queue.length, waitingSessions: this.#queue.waiting, workers };
   }
-}
-
-function closedError(): WorkerError {
-  return new WorkerError("closed", "the pool is closed");
 }
 
 function abortError(signal: AbortSignal | undefined): Error {

@@ -85,7 +85,10 @@ export class CallQueue {
 
   #leaseOrdinary(open: readonly WorkerState[]): void {
     for (;;) {
-      const worker = open.reduce<WorkerState | undefined>((best, next) => (next.room > (best?.room ?? 0) ? next : best), undefined);
+      const worker = open.reduce<WorkerState | undefined>(
+        (best, next) => (next.room > (best?.room ?? 0) ? next : best),
+        undefined,
+      );
       const call = worker && this.#calls.find((waiting) => !isSuspect(waiting));
       if (!call) return;
       this.remove(call);

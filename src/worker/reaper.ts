@@ -33,7 +33,12 @@ export interface Reaper {
 
 /** Starts a reaper. It does not keep Node alive. */
 export function startReaper(): Reaper {
-  const shell: ChildProcess = spawn("/bin/sh", ["-c", script], { detached: true, stdio: ["pipe", "ignore", "ignore"], env: {}, cwd: "/" });
+  const shell: ChildProcess = spawn("/bin/sh", ["-c", script], {
+    detached: true,
+    stdio: ["pipe", "ignore", "ignore"],
+    env: {},
+    cwd: "/",
+  });
   const ended = new Promise<void>((resolve) => {
     shell.once("exit", () => resolve());
     // Without /bin/sh there is no reaper; workers then rely on their parent-death signal and the end of their stdin.

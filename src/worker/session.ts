@@ -18,6 +18,7 @@ export class PoolSession implements Session {
   readonly #owner: SessionOwner;
   readonly #ticket: SessionTicket;
   readonly #queue: Call[] = [];
+  #hasModel = false;
   #lost: SessionLost | undefined;
   #closing: Promise<void> | undefined;
 
@@ -37,12 +38,16 @@ export class PoolSession implements Session {
   }
 
   call<Name extends SessionPrimitive>(name: Name, params: Params<Name>, bins: Bins = {}): Promise<Answer<Name>> {
-    if (this.#closing) return Promise.reject(new WorkerError("session-closed", `${name}: session ${this.id} is closed`, { worker: this.worker }));
+    if (this.#closing)
+      return Promise.reject(
+        new WorkerError("session-closed", `${name}: session ${this.id} is closed`, { worker: this.worker }),
+      );
     return this.#push(name, params, bins) as Promise<Answer<Name>>;
   }
 
   #push(name: SessionPrimitive, params: Readonly<Record<string, unknown>>, bins: Bins): Promise<unknown> {
     if (this.#lost) return Promise.reject(this.#lost);
+    this.#hasModel ||= name === "load_model";
     const answer = new Promise<CallAnswer>((resolve, reject) => {
       this.#queue.push(newCall(this.#owner.nextCallId(), name, params, bins, { resolve, reject }, this.#ticket));
     });
@@ -74,9 +79,9 @@ export class PoolSession implements Session {
   }
 
   async #close(): Promise<void> {
-    const touched = this.#ticket.sent > 0 || this.#queue.length > 0;
+    // Of a session that never asked for a model the worker holds nothing.
     const clean =
-      !touched ||
+      !this.#hasModel ||
       (await this.#push("unload", {}, {}).then(
         () => true,
         () => false,

@@ -37,7 +37,13 @@ export class Slots {
     this.#settings = settings;
     this.#endpoint = endpoint;
     this.#owner = owner;
-    this.#slots = Array.from({ length: settings.size }, () => ({ generation: 0, worker: undefined, earlyDeaths: 0, timer: undefined, failure: undefined }));
+    this.#slots = Array.from({ length: settings.size }, () => ({
+      generation: 0,
+      worker: undefined,
+      earlyDeaths: 0,
+      timer: undefined,
+      failure: undefined,
+    }));
   }
 
   get(name: string): WorkerState | undefined {
@@ -100,7 +106,11 @@ export class Slots {
 
 function failureOf(worker: WorkerState, loss: Loss, earlyDeaths: number): WorkerError {
   const last = loss.stderr === "" ? "" : `\nLast lines of its output:\n${loss.stderr}`;
-  if (loss.verdict) return new WorkerError(loss.verdict.code, `${loss.verdict.message}${last}`, { worker: worker.name, traceback: loss.stderr });
+  if (loss.verdict)
+    return new WorkerError(loss.verdict.code, `${loss.verdict.message}${last}`, {
+      worker: worker.name,
+      traceback: loss.stderr,
+    });
   const message = `no worker stays alive: ${worker.name} ${loss.reason} (${earlyDeaths} early deaths in a row)${last}`;
   return new WorkerError("no-workers", message, { worker: worker.name, traceback: loss.stderr });
 }

@@ -46,7 +46,10 @@ async function socketDirectory(): Promise<string> {
     // mkdtemp adds six characters.
     if (Buffer.byteLength(socketPath(`${prefix}XXXXXX`)) <= maxIpcPathBytes) return await mkdtemp(prefix);
   }
-  throw new UserError("ipc-path", `the path of the temporary directory ${tmpdir()} is too long for a socket (${maxIpcPathBytes} bytes): set TMPDIR to a shorter one`);
+  throw new UserError(
+    "ipc-path",
+    `the path of the temporary directory ${tmpdir()} is too long for a socket (${maxIpcPathBytes} bytes): set TMPDIR to a shorter one`,
+  );
 }
 
 function totalBytes(frames: readonly Uint8Array[]): number {
@@ -68,7 +71,10 @@ class SendChain {
       return;
     }
     this.#length++;
-    this.#last = this.#last.then(send).catch((error: unknown) => onError(errorCode(error))).finally(() => this.#length--);
+    this.#last = this.#last
+      .then(send)
+      .catch((error: unknown) => onError(errorCode(error)))
+      .finally(() => this.#length--);
   }
 
   /** Resolves when everything pushed so far was handed to the socket. */
@@ -78,7 +84,10 @@ class SendChain {
 }
 
 /** Receives until the socket is closed. Up to 512 receives resolve without a turn of the event loop, so it yields by the clock. */
-async function receiveAll(socket: { receive(): Promise<Buffer[]>; readonly closed: boolean }, onFrames: (frames: Buffer[]) => void): Promise<void> {
+async function receiveAll(
+  socket: { receive(): Promise<Buffer[]>; readonly closed: boolean },
+  onFrames: (frames: Buffer[]) => void,
+): Promise<void> {
   let turnBegan = performance.now();
   for (;;) {
     let frames: Buffer[];
@@ -165,7 +174,11 @@ export function connectDealer(options: DealerOptions): DealerTransport {
   const received = receiveAll(socket, options.onMessage);
   let closing: Promise<void> | undefined;
   return {
-    send: (frames) => chain.push(() => socket.send(frames as Buffer[]), () => undefined),
+    send: (frames) =>
+      chain.push(
+        () => socket.send(frames as Buffer[]),
+        () => undefined,
+      ),
     close: () => {
       closing ??= (async () => {
         // Without a coordinator the chain would never be flushed.

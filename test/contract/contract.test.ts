@@ -8,8 +8,17 @@ import { type ModelSpec, type Params, primitives } from "../../src/protocol/prim
 import { selfBacktracking } from "../../src/trace/formats/selfBacktracking.ts";
 import { localLauncher } from "../../src/worker/launcher.ts";
 import { createPool, type Pool } from "../../src/worker/pool.ts";
-import type { Chunk, Session } from "../../src/worker/port.ts";
-import { alive, keptDirectory, tinyModel, tokenizerDirectory, workedRows, writeShard } from "../worker/helpers.ts";
+import { type Chunk, type Session, SessionLost } from "../../src/worker/port.ts";
+import {
+  alive,
+  keptDirectory,
+  startCoordinator,
+  tinyModel,
+  tokenizerDirectory,
+  until,
+  workedRows,
+  writeShard,
+} from "../worker/helpers.ts";
 
 const python = process.env["BACKTRAIL_PYTHON"] ?? fileURLToPath(new URL("../../.venv/bin/python", import.meta.url));
 const patience = { timeout: 180_000 };
@@ -29,8 +38,24 @@ interface Completion {
 }
 
 /** Completions by index, and how many chunks they came in. Checks each chunk's shapes on the way. */
-async function generate(pool: Pool, model: ModelSpec, prefixes: readonly (readonly number[])[], seeds: readonly (readonly (readonly [number, number])[])[], changes: Partial<Params<"generate">> = {}) {
-  const params = { model, temperature: 1, topK: 0, topP: 1, stops: ["Goal Reached!", "<backtrack>"], beams: "independent" as const, slots: 0, ...changes };
+async function generate(
+  pool: Pool,
+  model: ModelSpec,
+  prefixes: readonly (readonly number[])[],
+  seeds: readonly (readonly (readonly [number, number])[])[],
+  changes: Partial<Params<"generate">> = {},
+  saw: (kind: "chunk" | "restart") => void = () => undefined,
+) {
+  const params = {
+    model,
+    temperature: 1,
+    topK: 0,
+    topP: 1,
+    stops: ["Goal Reached!", "<backtrack>"],
+    beams: "independent" as const,
+    slots: 0,
+    ...changes,
+  };
   const flat = seeds.flat();
   const bins = {
     tokens: Int32Array.from(prefixes.flat()),
@@ -43,19 +68,34 @@ async function generate(pool: Pool, model: ModelSpec, prefixes: readonly (readon
   let chunks = 0;
   const onChunk = ({ texts, bins: { completion, lengths, finish, tokens, logprobs, sampledLogprobs, charEnds } }: Chunk) => {
     chunks++;
+    saw("chunk");
     let at = 0;
     for (const [row, text] of texts.entries()) {
       const length = lengths?.data[row] as number;
       const part = (bin: typeof tokens) => [...(bin?.data.slice(at, at + length) ?? [])];
       expect(part(sampledLogprobs)).toHaveLength(length);
-      found.set(completion?.data[row] as number, { tokens: part(tokens), logprobs: part(logprobs), text, ends: part(charEnds), finish: finish?.data[row] as number });
+      found.set(completion?.data[row] as number, {
+        tokens: part(tokens),
+        logprobs: part(logprobs),
+        text,
+        ends: part(charEnds),
+        finish: finish?.data[row] as number,
+      });
       at += length;
     }
   };
-  const { result } = await pool.free("generate", params, bins, { onChunk });
+  const onRestart = () => {
+    found.clear();
+    saw("restart");
+  };
+  const { result } = await pool.free("generate", params, bins, { onChunk, onRestart });
   expect(found.size).toBe(flat.length);
   const all = flat.map((_, index) => found.get(index) as Completion);
-  expect(result).toMatchObject({ completions: flat.length, tokens: all.reduce((sum, { tokens }) => sum + tokens.length, 0), prefixTokens: bins.tokens.length });
+  expect(result).toMatchObject({
+    completions: flat.length,
+    tokens: all.reduce((sum, { tokens }) => sum + tokens.length, 0),
+    prefixTokens: bins.tokens.length,
+  });
   return { all, chunks };
 }
 
@@ -68,7 +108,9 @@ describe.each(["mock", "torch"] as const)("the %s worker", patience, (flavour) =
 
   beforeAll(async () => {
     if (flavour === "torch" && !existsSync(python)) {
-      throw new Error(`the contract suite needs a Python with torch: ${python} does not exist. Run \`backtrail setup\`, or set BACKTRAIL_PYTHON.`);
+      throw new Error(
+        `the contract suite needs a Python with torch: ${python} does not exist. Run \`backtrail setup\`, or set BACKTRAIL_PYTHON.`,
+      );
     }
     directory = keptDirectory();
     tokenizer = tokenizerDirectory(true);
@@ -94,7 +136,10 @@ describe.each(["mock", "torch"] as const)("the %s worker", patience, (flavour) =
     const { result, bins } = await pool.free("tokenize", { model, texts });
     let at = 0;
     const rows = Array.from(bins["lengths"]?.data ?? [], (length) => {
-      const row = { tokens: [...(bins["tokens"]?.data.slice(at, at + length) ?? [])], ends: [...(bins["charEnds"]?.data.slice(at, at + length) ?? [])] };
+      const row = {
+        tokens: [...(bins["tokens"]?.data.slice(at, at + length) ?? [])],
+        ends: [...(bins["charEnds"]?.data.slice(at, at + length) ?? [])],
+      };
       at += length;
       return row;
     });
@@ -114,15 +159,22 @@ describe.each(["mock", "torch"] as const)("the %s worker", patience, (flavour) =
     const session = await pool.session();
     const { info } = (await session.call("load_model", { model })).result;
     await session.close();
-    expect(info).toMatchObject({ modelType: "llama", context: 128, dtype: "float32", endToken: 1, padToken: 0, addedTokens: { "<backtrack>": 3 } });
-    expect(info.vocabulary).toBe(29);
-    expect(info.parameters).toBe(29 * 32 + 2 * (4 * 32 * 32 + 3 * 32 * 64 + 2 * 32) + 32);
+    expect(info).toMatchObject({
+      modelType: "llama",
+      context: 128,
+      dtype: "float32",
+      endToken: 1,
+      padToken: 0,
+      addedTokens: { "<backtrack>": 3 },
+    });
+    expect(info.vocabulary).toBe(25);
+    expect(info.parameters).toBe(25 * 32 + 2 * (4 * 32 * 32 + 3 * 32 * 64 + 2 * 32) + 32);
   });
 
   it("puts an added token into a reserved one's row, and appends it otherwise", async () => {
     const added = { ...model, version: "added", addTokens: ["<new>"] };
     const reserved = { ...added, version: "reserved", reservedTokens: { "<new>": "<backtrack>" } };
-    expect((await pool.free("tokenize", { model: added, texts: ["1<new>"] })).result.addedTokens).toEqual({ "<new>": 29 });
+    expect((await pool.free("tokenize", { model: added, texts: ["1<new>"] })).result.addedTokens).toEqual({ "<new>": 25 });
     const answer = await pool.free("tokenize", { model: reserved, texts: ["1<new>"] });
     expect(answer.result.addedTokens).toEqual({ "<new>": 3 });
     expect(answer.bins["tokens"]?.data.at(-1)).toBe(3);
@@ -158,33 +210,49 @@ describe.each(["mock", "torch"] as const)("the %s worker", patience, (flavour) =
 
   it("counts in the lint what a wrong mask leaves out", async () => {
     const [good, bad] = workedRows as [(typeof workedRows)[0], (typeof workedRows)[0]];
-    const wrong = writeShard([{ ...good, spans: [], trainEnd: false }, { ...bad, spans: [[0, 8]], trainEnd: false }], true);
+    const wrong = writeShard(
+      [
+        { ...good, spans: [], trainEnd: false },
+        { ...bad, spans: [[0, 8]], trainEnd: false },
+      ],
+      true,
+    );
     await inSession(async (session) => {
       const { lint } = (await load(session, { shards: [wrong] })).result;
-      expect(lint).toEqual({ rowsWithAddedToken: 1, rowsTrainingAddedToken: 0, rowsTrainingEnd: 0, rowsWithoutTrainedToken: 1 });
+      expect(lint).toEqual({
+        rowsWithAddedToken: 1,
+        rowsTrainingAddedToken: 0,
+        rowsTrainingEnd: 0,
+        rowsWithoutTrainedToken: 1,
+      });
     });
   });
 
   it("refuses a shard that was changed, and rows that are too long, cuts or drops them if asked", async () => {
     await inSession(async (session) => {
-      await expect(load(session, { shards: [{ ...shard, sha256: "0".repeat(64) }] })).rejects.toMatchObject({ name: "WorkerError", code: "digest" });
-      await expect(load(session, { maxTokens: 45 })).rejects.toMatchObject({ code: "too-long" });
-      // The good row has 47 tokens with its end, the bad one 39.
-      const dropped = (await load(session, { maxTokens: 45, overlong: "drop" })).result;
+      await expect(load(session, { shards: [{ ...shard, sha256: "0".repeat(64) }] })).rejects.toMatchObject({
+        name: "WorkerError",
+        code: "digest",
+      });
+      await expect(load(session, { maxTokens: 40 })).rejects.toMatchObject({ code: "too-long" });
+      // The good row has 41 tokens with its end, the bad one 33.
+      const dropped = (await load(session, { maxTokens: 40, overlong: "drop" })).result;
       expect(dropped).toMatchObject({ rows: 1, overlong: 1 });
-      const cut = await load(session, { maxTokens: 45, overlong: "truncate" });
+      const cut = await load(session, { maxTokens: 40, overlong: "truncate" });
       expect(cut.result).toMatchObject({ rows: 2, overlong: 1, lint: { rowsTrainingEnd: 1 } });
-      expect(Math.max(...(cut.bins["lengths"]?.data ?? []))).toBe(45);
+      expect(Math.max(...(cut.bins["lengths"]?.data ?? []))).toBe(40);
     });
   });
 
-  const weightsFor = (trained: number) => new Float32Array(trained).fill(1 / trained);
+  /** Both rows, each of their 36 trained tokens with the same weight. */
+  const batch = { rows: Int32Array.of(0, 1), weights: new Float32Array(2).fill(1 / 36) };
   async function train(session: Session, from: number, to: number): Promise<number[]> {
     const losses: Promise<number>[] = [];
     const steps: Promise<unknown>[] = [];
     for (let step = from; step <= to; step++) {
-      const bins = { rows: Int32Array.of(0, 1), weights: weightsFor(36) };
-      losses.push(session.call("forward_backward", { dataset: "d", loss: "cross_entropy" }, bins).then(({ result }) => result.loss));
+      losses.push(
+        session.call("forward_backward", { dataset: "d", loss: "cross_entropy" }, batch).then(({ result }) => result.loss),
+      );
       steps.push(session.call("optim_step", { step, ...adam }));
     }
     await Promise.all(steps);
@@ -194,8 +262,8 @@ describe.each(["mock", "torch"] as const)("the %s worker", patience, (flavour) =
   it("trains, pipelined: the loss is the weighted sum of the nll, it falls, each step answers", async () => {
     await inSession(async (session) => {
       await load(session);
-      const first = (await session.call("forward_backward", { dataset: "d", loss: "cross_entropy" }, { rows: Int32Array.of(0, 1), weights: weightsFor(36) })).result;
-      expect(first).toMatchObject({ trainedTokens: 36, tokens: 86 });
+      const first = (await session.call("forward_backward", { dataset: "d", loss: "cross_entropy" }, batch)).result;
+      expect(first).toMatchObject({ trainedTokens: 36, tokens: 74 });
       expect(first.loss).toBeCloseTo(first.nll / 36, 4);
       const step = (await session.call("optim_step", { step: 1, ...adam })).result;
       expect(step.step).toBe(1);
@@ -207,7 +275,11 @@ describe.each(["mock", "torch"] as const)("the %s worker", patience, (flavour) =
 
   it("takes rows inline", async () => {
     await inSession(async (session) => {
-      const bins = { tokens: Int32Array.of(9, 10, 11, 12, 13), lengths: Int32Array.of(3, 2), tokenWeights: Float32Array.of(0, 1, 1, 0, 0.5) };
+      const bins = {
+        tokens: Int32Array.of(9, 10, 11, 12, 13),
+        lengths: Int32Array.of(3, 2),
+        tokenWeights: Float32Array.of(0, 1, 1, 0, 0.5),
+      };
       const { result } = await session.call("forward_backward", { loss: "cross_entropy" }, bins);
       expect(result).toMatchObject({ tokens: 5, trainedTokens: 3 });
       expect(result.loss).toBeGreaterThan(0);
@@ -218,7 +290,11 @@ describe.each(["mock", "torch"] as const)("the %s worker", patience, (flavour) =
   it("refuses wrong rows and weights, and the session does not go on after a call that may have half changed the model", async () => {
     await inSession(async (session) => {
       await load(session);
-      const wrong = session.call("forward_backward", { dataset: "d", loss: "cross_entropy" }, { rows: Int32Array.of(0), weights: weightsFor(36) });
+      const wrong = session.call(
+        "forward_backward",
+        { dataset: "d", loss: "cross_entropy" },
+        { ...batch, rows: Int32Array.of(0) },
+      );
       const after = session.call("optim_step", { step: 1, ...adam });
       await expect(wrong).rejects.toMatchObject({ code: "bad-request" });
       await expect(after).rejects.toMatchObject({ code: "session" });
@@ -245,7 +321,8 @@ describe.each(["mock", "torch"] as const)("the %s worker", patience, (flavour) =
       return await train(session, 5, 8);
     });
     expect(again).toEqual(before);
-    for (const path of [resume, weights]) expect(readdirSync(path)).toEqual(expect.arrayContaining(["config.json", "tokenizer.json"]));
+    for (const path of [resume, weights])
+      expect(readdirSync(path)).toEqual(expect.arrayContaining(["config.json", "tokenizer.json"]));
     expect(readdirSync(directory).filter((name) => /tmp|part|beside/.test(name))).toEqual([]);
     const byPath = { ...model, version: "saved", source: { kind: "path" as const, path: weights } };
     expect((await pool.free("tokenize", { model: byPath, texts: ["1"] })).result.addedTokens).toEqual({ "<backtrack>": 3 });
@@ -255,7 +332,10 @@ describe.each(["mock", "torch"] as const)("the %s worker", patience, (flavour) =
   it("says which model is not there", async () => {
     const absent = { ...model, version: "absent", source: { kind: "path" as const, path: join(directory, "absent") } };
     const session = await pool.session();
-    await expect(session.call("load_model", { model: absent })).rejects.toMatchObject({ code: "model-not-found", message: expect.stringContaining("absent") });
+    await expect(session.call("load_model", { model: absent })).rejects.toMatchObject({
+      code: "model-not-found",
+      message: expect.stringContaining("absent"),
+    });
     await session.close();
     await expect(pool.free("tokenize", { model: absent, texts: ["1"] })).rejects.toMatchObject({ code: "model-not-found" });
   });
@@ -269,7 +349,12 @@ describe.each(["mock", "torch"] as const)("the %s worker", patience, (flavour) =
   it("generates: shapes fit, texts are the tokens', stops and budgets end completions", async () => {
     const { rows } = await tokenize(prompts);
     const seeds = rows.map((_, prefix) => Array.from({ length: 20 }, (__, sample) => deriveSeed64(1, prefix, sample)));
-    const { all, chunks } = await generate(pool, model, rows.map(({ tokens }) => tokens), seeds);
+    const { all, chunks } = await generate(
+      pool,
+      model,
+      rows.map(({ tokens }) => tokens),
+      seeds,
+    );
     expect(chunks).toBeGreaterThan(0);
     for (const { tokens, logprobs, text, ends, finish } of all) {
       expect(ends.at(-1) ?? 0).toBe(text.length);
@@ -297,7 +382,8 @@ describe.each(["mock", "torch"] as const)("the %s worker", patience, (flavour) =
     expect(tokens(alone)).toEqual(tokens(together));
     expect(tokens([...reversed.slice(6), ...reversed.slice(0, 6)])).toEqual(tokens(together));
     for (const [index, { logprobs }] of alone.entries()) {
-      for (const [at, value] of logprobs.entries()) expect(Math.abs(value - (together[index]?.logprobs[at] as number))).toBeLessThan(1e-4);
+      for (const [at, value] of logprobs.entries())
+        expect(Math.abs(value - (together[index]?.logprobs[at] as number))).toBeLessThan(1e-4);
     }
     expect(new Set(tokens(together).map(String)).size).toBeGreaterThan(2);
     const greedy = (await generate(pool, model, prefixes, seeds, { temperature: 0 })).all;
@@ -310,8 +396,19 @@ describe.each(["mock", "torch"] as const)("the %s worker", patience, (flavour) =
 
   it("refuses bins that do not fit together", async () => {
     const params = { model, temperature: 1, topK: 0, topP: 1, stops: [], beams: "independent" as const, slots: 0 };
-    const good = { tokens: Int32Array.of(9, 9), lengths: Int32Array.of(2), counts: Int32Array.of(1), seeds: Uint32Array.of(1, 2), budgets: Int32Array.of(4) };
-    for (const bad of [{ lengths: Int32Array.of(3) }, { counts: Int32Array.of(2) }, { budgets: Int32Array.of(4, 4) }, { tokens: Float32Array.of(1, 2) }]) {
+    const good = {
+      tokens: Int32Array.of(9, 9),
+      lengths: Int32Array.of(2),
+      counts: Int32Array.of(1),
+      seeds: Uint32Array.of(1, 2),
+      budgets: Int32Array.of(4),
+    };
+    for (const bad of [
+      { lengths: Int32Array.of(3) },
+      { counts: Int32Array.of(2) },
+      { budgets: Int32Array.of(4, 4) },
+      { tokens: Float32Array.of(1, 2) },
+    ]) {
       await expect(pool.free("generate", params, { ...good, ...bad })).rejects.toMatchObject({ code: "bad-request" });
     }
   });
@@ -330,7 +427,10 @@ describe.each(["mock", "torch"] as const)("the %s worker", patience, (flavour) =
 
   it("refuses an unknown primitive and unknown or wrong params with bad-request", async () => {
     const call = pool.free.bind(pool) as (name: string, params: unknown) => Promise<unknown>;
-    await expect(call("forward_backwards", {})).rejects.toMatchObject({ code: "bad-request", message: /unknown primitive "forward_backwards"/ });
+    await expect(call("forward_backwards", {})).rejects.toMatchObject({
+      code: "bad-request",
+      message: /unknown primitive "forward_backwards"/,
+    });
     await expect(call("tokenize", { model })).rejects.toMatchObject({ code: "bad-request" });
     await expect(call("info", { extra: 1 })).rejects.toMatchObject({ code: "bad-request" });
     await expect(call("optim_step", { step: 1, ...adam })).rejects.toMatchObject({ code: "bad-request" });
@@ -354,7 +454,9 @@ describe.each(["mock", "torch"] as const)("the %s worker", patience, (flavour) =
       completions += texts.length;
       controller.abort();
     };
-    await expect(pool.free("generate", params, bins, { signal: controller.signal, onChunk })).rejects.toMatchObject({ name: "AbortError" });
+    await expect(pool.free("generate", params, bins, { signal: controller.signal, onChunk })).rejects.toMatchObject({
+      name: "AbortError",
+    });
     expect(completions).toBeLessThan(count);
     expect((await tokenize(["1"])).rows).toHaveLength(1);
     expect(pool.describe().workers[0]?.name).toBe("worker-1");
@@ -367,6 +469,39 @@ describe.each(["mock", "torch"] as const)("the %s worker", patience, (flavour) =
     const { result } = await pool.free("info", {});
     expect(result.sessions).toEqual([]);
     expect(result.memoryBytes).toBeGreaterThan(1e6);
+  });
+
+  it("killed in mid-call is replaced: the call is answered once, its chunks are whole; a session is lost", async () => {
+    const { rows } = await tokenize(prompts.slice(0, 1));
+    const prefix = rows[0]?.tokens as number[];
+    const seeds = [Array.from({ length: 2000 }, (_, sample) => deriveSeed64(3, sample))];
+    const undisturbed = (await generate(pool, model, [prefix], seeds)).all;
+    const before = pool.describe().workers[0];
+    const seen: string[] = [];
+    const disturbed = await generate(pool, model, [prefix], seeds, {}, (kind) => {
+      seen.push(kind);
+      if (seen.length === 1) process.kill(before?.pid as number, "SIGKILL");
+    });
+    expect(seen.filter((kind) => kind === "restart")).toHaveLength(1);
+    expect(disturbed.all.map(({ tokens }) => tokens)).toEqual(undisturbed.map(({ tokens }) => tokens));
+    const session = await pool.session();
+    await session.call("load_model", { model });
+    const pending = session.call("save", { path: join(directory, "never"), resume: false });
+    const lost = expect(pending).rejects.toBeInstanceOf(SessionLost);
+    process.kill(pool.describe().workers[0]?.pid as number, "SIGKILL");
+    await lost;
+    await session.close();
+    expect((await pool.free("info", {})).result.sessions).toEqual([]);
+    expect(pool.describe().workers[0]?.name).toBe("worker-1.3");
+  });
+
+  it("does not outlive a coordinator that is killed with SIGKILL", async () => {
+    const { child, workers } = await startCoordinator(flavour, python);
+    expect(workers.map(alive)).toEqual([true, true]);
+    process.kill(workers[0] as number, "SIGSTOP");
+    child.kill("SIGKILL");
+    await until(() => !workers.some(alive));
+    expect(workers.map(alive)).toEqual([false, false]);
   });
 
   it("leaves in order when the pool closes, with exit code 0", async () => {
@@ -391,7 +526,13 @@ describe.each(["mock", "torch"] as const)("the %s worker", patience, (flavour) =
 
   it("refuses settings that are not its own", async () => {
     const launcher = localLauncher({ flavour, python, environment: process.env });
-    const own = await createPool({ launcher, size: 1, logDirectory: join(directory, "x"), mock: { nonsense: 1 }, timeouts: { restart: 10 } });
+    const own = await createPool({
+      launcher,
+      size: 1,
+      logDirectory: join(directory, "x"),
+      mock: { nonsense: 1 },
+      timeouts: { restart: 10 },
+    });
     try {
       await expect(own.free("info", {})).rejects.toMatchObject({ code: "no-workers", message: /nonsense/ });
     } finally {

@@ -11,7 +11,9 @@ interface Golden {
   msgpackHex: string;
   framesHex: string[];
 }
-const golden = readdirSync(directory).map((name) => [name, JSON.parse(readFileSync(new URL(name, directory), "utf8")) as Golden] as const);
+const golden = readdirSync(directory).map(
+  (name) => [name, JSON.parse(readFileSync(new URL(name, directory), "utf8")) as Golden] as const,
+);
 const arrays = { uint8: Uint8Array, int32: Int32Array, uint32: Uint32Array, float32: Float32Array };
 
 function framesOf({ msgpackHex, framesHex }: Golden): Buffer[] {
@@ -40,7 +42,10 @@ describe("golden messages", () => {
   });
 
   it("there is one for each kind", () => {
-    for (const [union, direction] of [[toWorker, "toWorker"], [fromWorker, "fromWorker"]] as const) {
+    for (const [union, direction] of [
+      [toWorker, "toWorker"],
+      [fromWorker, "fromWorker"],
+    ] as const) {
       const kinds = union.options.map((option) => option.shape.kind.value);
       const found = golden.filter(([, file]) => file.direction === direction).map(([, file]) => file.message.kind);
       expect(new Set(found)).toEqual(new Set(kinds));

@@ -102,7 +102,7 @@ function chunkOf(indices: readonly number[], asked: readonly Asked[], stops: rea
     return madeUp(prefix, seed, budget, stops);
   });
   const ints = (values: readonly number[]) => received(Int32Array.from(values));
-  const logprobs = received(Float32Array.from(made.flatMap((completion) => [...completion.logprobs])));
+  const floats = (values: readonly number[]) => received(Float32Array.from(values));
   return {
     texts: made.map(({ text }) => text),
     bins: {
@@ -111,8 +111,8 @@ function chunkOf(indices: readonly number[], asked: readonly Asked[], stops: rea
       finish: received(Uint8Array.from(made, ({ finish }) => finishReason[finish])),
       tokens: ints(made.flatMap(({ tokens }) => [...tokens])),
       charEnds: ints(made.flatMap(({ charEnds }) => [...charEnds])),
-      logprobs,
-      sampledLogprobs: logprobs,
+      logprobs: floats(made.flatMap(({ logprobs }) => [...logprobs])),
+      sampledLogprobs: floats(made.flatMap(({ sampledLogprobs }) => [...sampledLogprobs])),
     },
   };
 }

@@ -76,5 +76,6 @@ export function madeUp(
     }
   }
   const made = completion(text, 0, finish);
-  return { ...made, logprobs: made.logprobs.map(() => -rng.uniform()) };
+  const logprobs = made.logprobs.map(() => -rng.uniform());
+  return { ...made, logprobs, sampledLogprobs: logprobs.map((value) => value / 2) };
 }

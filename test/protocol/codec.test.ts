@@ -5,7 +5,14 @@ import { decodeFromWorker, decodeToWorker, encode, type OutgoingBins } from "../
 import { protocolVersion } from "../../src/protocol/messages.ts";
 
 const v = protocolVersion as 1;
-const job = { v, kind: "job" as const, id: "j1", attempt: 1, primitive: "score", params: { a: 1.5, b: [1, "x", null, true], big: 2 ** 40 } };
+const job = {
+  v,
+  kind: "job" as const,
+  id: "j1",
+  attempt: 1,
+  primitive: "score",
+  params: { a: 1.5, b: [1, "x", null, true], big: 2 ** 40 },
+};
 const chunk = { v, kind: "chunk" as const, id: "j1", attempt: 1, seq: 0, texts: ["a", "é\u{1f600}"] };
 
 describe("encode and decode", () => {
@@ -38,16 +45,24 @@ describe("encode and decode", () => {
         fc.boolean(),
         fc.constant(null),
         fc.array(tie("value"), { maxLength: 4 }),
-        fc.dictionary(fc.string({ unit: "grapheme-ascii", minLength: 1 }).filter((key) => key !== "__proto__"), tie("value"), { maxKeys: 4, noNullPrototype: true }),
+        fc.dictionary(
+          fc.string({ unit: "grapheme-ascii", minLength: 1 }).filter((key) => key !== "__proto__"),
+          tie("value"),
+          { maxKeys: 4, noNullPrototype: true },
+        ),
       ),
     })).value;
     fc.assert(
-      fc.property(fc.dictionary(fc.stringMatching(/^[a-z]{1,8}$/), value, { noNullPrototype: true }), fc.float32Array({ noNaN: true }), (params, data) => {
-        const decoded = decodeToWorker(encode({ ...job, params }, { data }));
-        if (!decoded.ok || decoded.message.kind !== "job") throw new Error(JSON.stringify(decoded));
-        expect(decoded.message.params).toEqual(params);
-        expect(decoded.bins["data"]?.data).toEqual(data);
-      }),
+      fc.property(
+        fc.dictionary(fc.stringMatching(/^[a-z]{1,8}$/), value, { noNullPrototype: true }),
+        fc.float32Array({ noNaN: true }),
+        (params, data) => {
+          const decoded = decodeToWorker(encode({ ...job, params }, { data }));
+          if (!decoded.ok || decoded.message.kind !== "job") throw new Error(JSON.stringify(decoded));
+          expect(decoded.message.params).toEqual(params);
+          expect(decoded.bins["data"]?.data).toEqual(data);
+        },
+      ),
       { numRuns: 300 },
     );
   });
@@ -99,7 +114,13 @@ describe("decode refuses", () => {
     expect(decoded.ok).toBe(false);
   });
   it("two bins of one name", () => {
-    const raw = encodeRaw({ ...chunk, bins: [["x", "uint8", [1]], ["x", "uint8", [1]]] });
+    const raw = encodeRaw({
+      ...chunk,
+      bins: [
+        ["x", "uint8", [1]],
+        ["x", "uint8", [1]],
+      ],
+    });
     expect(reason([raw, Buffer.alloc(1), Buffer.alloc(1)])).toMatch(/two bins/);
   });
   it("a header of the other direction", () => {

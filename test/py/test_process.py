@@ -1,4 +1,5 @@
-# A real worker process over a real ROUTER on ipc: start, jobs, chunks in their window, cancel, garbage, death of the parent.
+# A real worker process over a real ROUTER on ipc: start, jobs, chunks in their window, cancel, garbage,
+# death of the parent.
 from __future__ import annotations
 
 import contextlib
@@ -17,9 +18,8 @@ import msgspec
 import numpy as np
 import pytest
 import zmq
-from conftest import ROOT, path_spec, rows, spec, sums, write_shard
-
 from backtrail_worker.protocol import Arrays, pack_bins, unpack_bins
+from conftest import ROOT, path_spec, rows, spec, sums, write_shard
 
 DEADLINE_S = 60
 
@@ -40,13 +40,22 @@ class Coordinator:
         self.process = self.spawn()
 
     def start_line(self, **changes: Any) -> dict[str, Any]:
-        line = {"endpoint": self.endpoint, "worker": "w1", "token": "secret", "coordinatorPid": os.getpid()}
+        line = {
+            "endpoint": self.endpoint,
+            "worker": "w1",
+            "token": "secret",
+            "coordinatorPid": os.getpid(),
+        }
         return line | {"threads": 1, "device": "cpu", "mock": {}} | changes
 
     def spawn(self, **changes: Any) -> subprocess.Popen[bytes]:
         env = os.environ | {"PYTHONPATH": str(ROOT / "py"), "HF_HUB_OFFLINE": "1"}
         process = subprocess.Popen(
-            [sys.executable, "-m", "backtrail_worker"], stdin=subprocess.PIPE, stdout=self.log, stderr=self.log, env=env
+            [sys.executable, "-m", "backtrail_worker"],
+            stdin=subprocess.PIPE,
+            stdout=self.log,
+            stderr=self.log,
+            env=env,
         )
         assert process.stdin
         process.stdin.write(json.dumps(self.start_line(**changes)).encode() + b"\n")
@@ -60,7 +69,9 @@ class Coordinator:
         header = msgspec.msgpack.encode({"v": 1, "kind": kind, **fields})
         self.socket.send_multipart([b"w1", header, *(frames or [])])
 
-    def receive(self, *kinds: str, deadline: float = DEADLINE_S) -> tuple[dict[str, Any], list[bytes]]:
+    def receive(
+        self, *kinds: str, deadline: float = DEADLINE_S
+    ) -> tuple[dict[str, Any], list[bytes]]:
         """The next message that is no heartbeat, log or progress (unless asked for)."""
         end = time.monotonic() + deadline
         while time.monotonic() < end:
@@ -73,21 +84,44 @@ class Coordinator:
             message = msgspec.msgpack.decode(header)
             if message["kind"] == "heartbeat":
                 self.heartbeats.append(message)
-            if message["kind"] in kinds or (not kinds and message["kind"] not in {"heartbeat", "log", "progress"}):
+            if message["kind"] in kinds or (
+                not kinds and message["kind"] not in {"heartbeat", "log", "progress"}
+            ):
                 return message, frames
-        raise AssertionError(f"waited for {kinds or 'a message'}; stderr: {self.stderr()}")
+        raise AssertionError(
+            f"waited for {kinds or 'a message'}; stderr: {self.stderr()}"
+        )
 
     def greet(self) -> dict[str, Any]:
         hello, _ = self.receive("hello")
-        self.send("welcome", heartbeatMs=50, chunkWindow=self.window, maxMessageBytes=self.limit)
+        self.send(
+            "welcome",
+            heartbeatMs=50,
+            chunkWindow=self.window,
+            maxMessageBytes=self.limit,
+        )
         return hello
 
     def job(
-        self, name: str, primitive: str, params: dict[str, Any], arrays: Arrays | None = None, seq: int = 0
+        self,
+        name: str,
+        primitive: str,
+        params: dict[str, Any],
+        arrays: Arrays | None = None,
+        seq: int = 0,
     ) -> None:
         bins, frames = pack_bins(arrays or {})
         session = {"session": {"id": "s", "seq": seq}} if seq else {}
-        self.send("job", frames, id=name, attempt=1, primitive=primitive, params=params, bins=bins, **session)
+        self.send(
+            "job",
+            frames,
+            id=name,
+            attempt=1,
+            primitive=primitive,
+            params=params,
+            bins=bins,
+            **session,
+        )
 
     def answer(self, name: str) -> tuple[dict[str, Any], Arrays]:
         """Accept, then the last word, which is acknowledged. Chunks are not expected."""
@@ -97,7 +131,9 @@ class Coordinator:
         assert message["kind"] == "result", message
         assert message["id"] == name
         self.send("ack", id=name, attempt=1)
-        return message["result"], unpack_bins([tuple(item) for item in message["bins"]], frames)
+        return message["result"], unpack_bins(
+            [tuple(item) for item in message["bins"]], frames
+        )
 
     def error(self, name: str) -> dict[str, Any]:
         message, _ = self.receive("error", "result")
@@ -121,7 +157,15 @@ def coordinator() -> Iterator[Coordinator]:
 
 
 def generate_params(model: dict[str, Any], **changes: Any) -> dict[str, Any]:
-    base = {"model": model, "temperature": 1, "topK": 0, "topP": 1, "stops": [], "beams": "independent", "slots": 64}
+    base = {
+        "model": model,
+        "temperature": 1,
+        "topK": 0,
+        "topP": 1,
+        "stops": [],
+        "beams": "independent",
+        "slots": 64,
+    }
     return base | changes
 
 
@@ -135,10 +179,16 @@ def generate_bins(prefix: list[int], count: int, budget: int) -> Arrays:
     }
 
 
-def test_a_session_and_free_calls_over_a_socket(coordinator: Coordinator, tokenizer: Path, tmp_path: Path) -> None:
+def test_a_session_and_free_calls_over_a_socket(
+    coordinator: Coordinator, tokenizer: Path, tmp_path: Path
+) -> None:
     hello = coordinator.greet()
     assert hello["flavour"] == "torch"
-    assert (hello["token"], hello["pid"], hello["held"]) == ("secret", coordinator.process.pid, [])
+    assert (hello["token"], hello["pid"], hello["held"]) == (
+        "secret",
+        coordinator.process.pid,
+        [],
+    )
     assert "torch" in hello["versions"]
     assert "generate" in hello["capabilities"]
 
@@ -148,9 +198,23 @@ def test_a_session_and_free_calls_over_a_socket(coordinator: Coordinator, tokeni
     coordinator.job("load", "load_model", {"model": spec(tokenizer)}, seq=1)
     data = {"dataset": "d", "shards": [shard], "maxTokens": 64, "overlong": "refuse"}
     coordinator.job("data", "load_dataset", data, seq=2)
-    coordinator.job("fb", "forward_backward", {"dataset": "d", "loss": "cross_entropy"}, rows([0, 1, 2]), seq=3)
+    coordinator.job(
+        "fb",
+        "forward_backward",
+        {"dataset": "d", "loss": "cross_entropy"},
+        rows([0, 1, 2]),
+        seq=3,
+    )
     # JavaScript sends whole floats as integers.
-    step = {"step": 1, "learningRate": 1, "beta1": 0, "beta2": 0, "epsilon": 1, "weightDecay": 0, "clipNorm": 1}
+    step = {
+        "step": 1,
+        "learningRate": 1,
+        "beta1": 0,
+        "beta2": 0,
+        "epsilon": 1,
+        "weightDecay": 0,
+        "clipNorm": 1,
+    }
     coordinator.job("step", "optim_step", step, seq=4)
     coordinator.job("save", "save", {"path": str(checkpoint), "resume": False}, seq=5)
     info = coordinator.answer("load")[0]["info"]
@@ -165,7 +229,9 @@ def test_a_session_and_free_calls_over_a_socket(coordinator: Coordinator, tokeni
     model = path_spec(checkpoint)
     coordinator.job("tok", "tokenize", {"model": model, "texts": ["Q:1,4R:\n"]})
     tokens = coordinator.answer("tok")[1]["tokens"].tolist()
-    coordinator.job("gen", "generate", generate_params(model), generate_bins(tokens, 3, 5))
+    coordinator.job(
+        "gen", "generate", generate_params(model), generate_bins(tokens, 3, 5)
+    )
     assert coordinator.receive()[0]["kind"] == "accept"
     chunk, frames = coordinator.receive("chunk")
     arrays = unpack_bins([tuple(item) for item in chunk["bins"]], frames)
@@ -182,26 +248,41 @@ def test_a_session_and_free_calls_over_a_socket(coordinator: Coordinator, tokeni
     assert coordinator.process.wait(20) == 0
 
 
-def test_chunks_stay_in_their_window_and_cancel_stops_the_work(coordinator: Coordinator, tokenizer: Path) -> None:
+def test_chunks_stay_in_their_window_and_cancel_stops_the_work(
+    coordinator: Coordinator, tokenizer: Path
+) -> None:
     coordinator.window = 1
     coordinator.greet()
-    coordinator.job("gen", "generate", generate_params(spec(tokenizer)), generate_bins([3, 4, 5], 900, 3))
-    coordinator.job("queued", "info", {})
+    coordinator.job(
+        "gen",
+        "generate",
+        generate_params(spec(tokenizer)),
+        generate_bins([3, 4, 5], 900, 3),
+    )
     assert coordinator.receive()[0]["kind"] == "accept"
     seen = []
     for seq in range(4):
         chunk, frames = coordinator.receive("chunk", "result")
         assert (chunk["kind"], chunk["seq"]) == ("chunk", seq)
-        seen += unpack_bins([tuple(item) for item in chunk["bins"]], frames)["completion"].tolist()
+        seen += unpack_bins([tuple(item) for item in chunk["bins"]], frames)[
+            "completion"
+        ].tolist()
         if seq < 3:
             with pytest.raises(AssertionError, match="waited for"):
                 coordinator.receive("chunk", "result", deadline=0.3)
         coordinator.send("ack", id="gen", attempt=1, seq=seq)
     assert sorted(seen) == list(range(900))
     assert coordinator.receive("result")[0]["chunks"] == 4
-    assert coordinator.answer("queued")[0]["models"] == ["v"]
+    coordinator.send("ack", id="gen", attempt=1)
+    coordinator.job("info", "info", {})
+    assert coordinator.answer("info")[0]["models"] == ["v"]
 
-    coordinator.job("long", "generate", generate_params(spec(tokenizer), slots=1), generate_bins([3], 5000, 50))
+    coordinator.job(
+        "long",
+        "generate",
+        generate_params(spec(tokenizer), slots=1),
+        generate_bins([3], 5000, 50),
+    )
     coordinator.job("behind", "info", {})
     assert coordinator.receive("accept")[0]["id"] == "long"
     coordinator.send("cancel", id="behind", attempt=1)
@@ -237,17 +318,43 @@ def test_faults_come_back_as_errors(coordinator: Coordinator, tokenizer: Path) -
     coordinator.greet()
     coordinator.job("a", "divine", {})
     assert "unknown primitive" in coordinator.error("a")["message"]
-    coordinator.job("b", "tokenize", {"model": spec(tokenizer), "texts": [], "extra": 1})
+    coordinator.job(
+        "b", "tokenize", {"model": spec(tokenizer), "texts": [], "extra": 1}
+    )
     assert "extra" in coordinator.error("b")["message"]
-    coordinator.send("job", [b"123"], id="c", attempt=1, primitive="info", params={}, bins=[["x", "int32", [1]]])
+    coordinator.send(
+        "job",
+        [b"123"],
+        id="c",
+        attempt=1,
+        primitive="info",
+        params={},
+        bins=[["x", "int32", [1]]],
+    )
     assert "takes 4 bytes" in coordinator.error("c")["message"]
-    coordinator.send("job", id="d", attempt=1, primitive="info", params={}, bins=[["x", "int32", [1]]])
+    coordinator.send(
+        "job",
+        id="d",
+        attempt=1,
+        primitive="info",
+        params={},
+        bins=[["x", "int32", [1]]],
+    )
     assert coordinator.error("d")["code"] == "bad-request"
-    coordinator.send("job", id="e", attempt=1, primitive="info", params={}, bins=[["x", "float64", [1]]])
+    coordinator.send(
+        "job",
+        id="e",
+        attempt=1,
+        primitive="info",
+        params={},
+        bins=[["x", "float64", [1]]],
+    )
     assert coordinator.error("e")["code"] == "bad-request"
     coordinator.job("f", "load_model", {"model": spec(tokenizer)})
     assert "session" in coordinator.error("f")["message"]
-    coordinator.job("g", "tokenize", {"model": path_spec(Path("/nowhere")), "texts": []})
+    coordinator.job(
+        "g", "tokenize", {"model": path_spec(Path("/nowhere")), "texts": []}
+    )
     error = coordinator.error("g")
     assert error["code"] == "model-not-found"
     assert "/nowhere" in error["message"]
@@ -257,7 +364,15 @@ def test_faults_come_back_as_errors(coordinator: Coordinator, tokenizer: Path) -
     coordinator.answer("h")
     coordinator.job("i", "forward_backward", {"loss": "nonsense"}, seq=2)
     assert coordinator.error("i")["code"] == "bad-request"
-    step = {"step": 1, "learningRate": 1, "beta1": 0, "beta2": 0, "epsilon": 1, "weightDecay": 0, "clipNorm": 1}
+    step = {
+        "step": 1,
+        "learningRate": 1,
+        "beta1": 0,
+        "beta2": 0,
+        "epsilon": 1,
+        "weightDecay": 0,
+        "clipNorm": 1,
+    }
     coordinator.job("j", "optim_step", step, seq=3)
     assert coordinator.error("j")["code"] == "session"
 
@@ -274,20 +389,33 @@ def test_an_answer_beyond_the_size_limit_is_an_error(tokenizer: Path) -> None:
 
 def test_garbage_is_survived(coordinator: Coordinator) -> None:
     coordinator.greet()
-    for garbage in (b"", b"\xc1", b"\xdd\xff\xff\xff\xff", b"\x91" * 100_000, os.urandom(1000), b"\xa1\xff"):
+    for garbage in (
+        b"",
+        b"\xc1",
+        b"\xdd\xff\xff\xff\xff",
+        b"\x91" * 100_000,
+        os.urandom(1000),
+        b"\xa1\xff",
+    ):
         coordinator.socket.send_multipart([b"w1", garbage])
     coordinator.send("dance")
     coordinator.job("a", "info", {})
     coordinator.answer("a")
 
 
-def test_drain_finishes_what_is_held_and_takes_nothing_new(coordinator: Coordinator) -> None:
+def test_drain_finishes_what_is_held_and_takes_nothing_new(
+    coordinator: Coordinator,
+) -> None:
     coordinator.greet()
     coordinator.job("a", "info", {})
     coordinator.send("drain")
     coordinator.job("b", "info", {})
     refused, _ = coordinator.receive("error")
-    assert (refused["id"], refused["code"], refused["retryable"]) == ("b", "draining", True)
+    assert (refused["id"], refused["code"], refused["retryable"]) == (
+        "b",
+        "draining",
+        True,
+    )
     coordinator.send("ack", id="b", attempt=1)
     assert coordinator.receive("result")[0]["id"] == "a"
     coordinator.send("ack", id="a", attempt=1)
@@ -310,9 +438,16 @@ def test_a_closed_life_line_ends_the_worker(coordinator: Coordinator) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "words"), [({"mock": {"noise": 1}}, "noise"), ({"coordinatorPid": 1}, "coordinator 1"), ({"endpoint": 5}, "endpoint")]
+    ("changes", "words"),
+    [
+        ({"mock": {"noise": 1}}, "noise"),
+        ({"coordinatorPid": 1}, "coordinator 1"),
+        ({"endpoint": 5}, "endpoint"),
+    ],
 )
-def test_a_wrong_start_line_is_refused(coordinator: Coordinator, changes: dict[str, Any], words: str) -> None:
+def test_a_wrong_start_line_is_refused(
+    coordinator: Coordinator, changes: dict[str, Any], words: str
+) -> None:
     process = coordinator.spawn(**changes)
     assert process.wait(20) == 2
     assert words in coordinator.stderr()
@@ -323,7 +458,8 @@ import json, os, subprocess, sys, time
 child = subprocess.Popen([sys.executable, "-m", "backtrail_worker"], stdin=subprocess.PIPE)
 line = json.loads(sys.argv[1]) | {"coordinatorPid": os.getpid()}
 child.stdin.write(json.dumps(line).encode() + b"\\n"); child.stdin.flush()
-# The life line stays open in a process that outlives this one, so that only the death signal can end the worker.
+# The life line stays open in a process that outlives this one, so that only the death signal can end the
+# worker.
 if os.fork() == 0:
     time.sleep(60)
     os._exit(0)
@@ -348,7 +484,9 @@ def test_the_worker_dies_with_its_parent(coordinator: Coordinator) -> None:
     parent.kill()
     parent.wait()
     end = time.monotonic() + 20
-    while time.monotonic() < end and Path(f"/proc/{pid}").exists() and _state(pid) != "Z":
+    while (
+        time.monotonic() < end and Path(f"/proc/{pid}").exists() and _state(pid) != "Z"
+    ):
         time.sleep(0.02)
     gone = not Path(f"/proc/{pid}").exists() or _state(pid) == "Z"
     with contextlib.suppress(ProcessLookupError):

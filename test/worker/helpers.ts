@@ -1,7 +1,11 @@
 // Shared by the tests of the worker layer: pools of real mock processes, and small real files for them.
+import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { afterAll, afterEach } from "vitest";
 import { sha256 } from "../../src/lib/hash.ts";
 import type { ModelSpec } from "../../src/protocol/primitives.ts";
@@ -38,7 +42,10 @@ export interface Observed {
   readonly events: PoolEvent[];
   readonly logDirectory: string;
   /** Resolves with the first event (past ones included) that fits. */
-  seen<Kind extends PoolEvent["kind"]>(kind: Kind, fits?: (event: Extract<PoolEvent, { kind: Kind }>) => boolean): Promise<Extract<PoolEvent, { kind: Kind }>>;
+  seen<Kind extends PoolEvent["kind"]>(
+    kind: Kind,
+    fits?: (event: Extract<PoolEvent, { kind: Kind }>) => boolean,
+  ): Promise<Extract<PoolEvent, { kind: Kind }>>;
   logs(): string;
 }
 
@@ -70,7 +77,8 @@ export async function mockPool(options: Partial<PoolOptions> = {}): Promise<Obse
         events.forEach(watch);
         watchers.push(watch);
       }),
-    logs: () => events.flatMap((event) => (event.kind === "worker-starting" ? [readFileSync(event.logFile, "utf8")] : [])).join(""),
+    logs: () =>
+      events.flatMap((event) => (event.kind === "worker-starting" ? [readFileSync(event.logFile, "utf8")] : [])).join(""),
   };
 }
 
@@ -94,7 +102,13 @@ export function tinyModel(tokenizer: string, version = "tiny"): ModelSpec {
     max_position_embeddings: 128,
     tie_word_embeddings: true,
   };
-  return { version, source: { kind: "architecture", config, tokenizer, seed: 7 }, dtype: "float32", addTokens: ["<backtrack>"], reservedTokens: {} };
+  return {
+    version,
+    source: { kind: "architecture", config, tokenizer, seed: 7 },
+    dtype: "float32",
+    addTokens: ["<backtrack>"],
+    reservedTokens: {},
+  };
 }
 
 export interface Row {
@@ -111,7 +125,15 @@ export const workedRows: readonly Row[] = (() => {
   const bad = "45-39=6\n39+6=45\n<backtrack>";
   return [
     { prompt, response: good, spans: [[0, good.length]], trainEnd: true },
-    { prompt, response: bad, spans: [[0, 8], [16, bad.length]], trainEnd: true },
+    {
+      prompt,
+      response: bad,
+      spans: [
+        [0, 8],
+        [16, bad.length],
+      ],
+      trainEnd: true,
+    },
   ] as const;
 })();
 
@@ -119,7 +141,16 @@ export function writeShard(rows: readonly Row[], keep = false): { path: string; 
   const directory = keep ? keptDirectory() : temporaryDirectory();
   const path = join(directory, "train-0.jsonl");
   const text = rows
-    .map((row, index) => JSON.stringify({ id: `r${index}`, problem: null, ...row, format: "self-backtracking", solver: "canonical", origin: "optimal" }))
+    .map((row, index) =>
+      JSON.stringify({
+        id: `r${index}`,
+        problem: null,
+        ...row,
+        format: "self-backtracking",
+        solver: "canonical",
+        origin: "optimal",
+      }),
+    )
     .map((line) => `${line}\n`)
     .join("");
   writeFileSync(path, text);
@@ -139,4 +170,20 @@ export function alive(pid: number): boolean {
 /** Waits until a condition holds; the test's own time limit bounds it. */
 export async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 20));
+}
+
+const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
+const script = fileURLToPath(new URL("./fixtures/coordinator.ts", import.meta.url));
+
+/** A coordinator in a process of its own, with two workers that have said hello: to be killed. */
+export async function startCoordinator(
+  flavour: "mock" | "torch",
+  python = "",
+): Promise<{ child: ChildProcess; workers: number[] }> {
+  const child = spawn(process.execPath, ["--import", tsx, script, flavour, temporaryDirectory(), python], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream });
+  const line = await new Promise<string>((resolve) => lines.once("line", resolve));
+  return { child, workers: JSON.parse(line) as number[] };
 }

@@ -15,7 +15,8 @@ import { tinyModel, tokenizerDirectory } from "./helpers.ts";
 const file = readTokenizerFile(tokenizerJson(selfBacktracking.vocabulary));
 const tokenizer = new MockTokenizer(file);
 const options = { kind: "countdown", numbers: 4, operands: [1, 20], targets: [10, 50], holdOutTargets: 0 } as const;
-const problemOf = (seed: number) => countdown.generate(Rng.for(seed, "problem"), { ...options, operands: [1, 20], targets: [10, 50] });
+const problemOf = (seed: number) =>
+  countdown.generate(Rng.for(seed, "problem"), { ...options, operands: [1, 20], targets: [10, 50] });
 
 describe("tokenizer", () => {
   it("matches the longest piece and restores every text of the format", () => {
@@ -69,7 +70,8 @@ describe("oracle", () => {
   });
 
   it("backtracks only when the model has seen the marker, and keeps to the grammar", () => {
-    const texts = (may: boolean) => Array.from({ length: 200 }, (_, seed) => complete(seed, { rightStep: 0.3, backtrack: 0.8 }, may));
+    const texts = (may: boolean) =>
+      Array.from({ length: 200 }, (_, seed) => complete(seed, { rightStep: 0.3, backtrack: 0.8 }, may));
     const withMarker = texts(true).filter((text) => text.endsWith("<backtrack>")).length;
     expect(withMarker).toBeGreaterThan(100);
     expect(texts(false).some((text) => text.includes("<backtrack>"))).toBe(false);
@@ -90,7 +92,8 @@ describe("generation", async () => {
 
   it("is a function of seed and prefix; greedy of the prefix alone", async () => {
     const model = await load();
-    const tokens = (seed: [number, number], temperature = 0.7) => completeMock(model, { prefix, seed, budget: 60 }, { ...params, temperature }, noise).tokens;
+    const tokens = (seed: [number, number], temperature = 0.7) =>
+      completeMock(model, { prefix, seed, budget: 60 }, { ...params, temperature }, noise).tokens;
     expect(tokens([1, 2])).toEqual(tokens([1, 2]));
     expect(new Set(Array.from({ length: 20 }, (_, index) => tokens([index, 0]).join())).size).toBeGreaterThan(5);
     expect(tokens([1, 2], 0)).toEqual(tokens([3, 4], 0));
@@ -102,9 +105,18 @@ describe("generation", async () => {
     expect(stopped.finish).toBe(0);
     expect(stopped.text).toMatch(/^[^\n]+\n$/);
     expect(stopped.ends.at(-1)).toBe(stopped.text.length);
-    expect(completeMock(model, { prefix, seed: [1, 2], budget: 3 }, params, noise)).toMatchObject({ finish: 2, tokens: { length: 3 } });
+    expect(completeMock(model, { prefix, seed: [1, 2], budget: 3 }, params, noise)).toMatchObject({
+      finish: 2,
+      tokens: { length: 3 },
+    });
     const long = { ...model, info: { ...model.info, context: prefix.length + 2 } };
-    expect(completeMock(long, { prefix, seed: [1, 2], budget: 60 }, params, noise)).toMatchObject({ finish: 3, tokens: { length: 2 } });
-    expect(completeMock(model, { prefix: [2], seed: [1, 2], budget: 60 }, params, noise)).toMatchObject({ finish: 1, tokens: [] });
+    expect(completeMock(long, { prefix, seed: [1, 2], budget: 60 }, params, noise)).toMatchObject({
+      finish: 3,
+      tokens: { length: 2 },
+    });
+    expect(completeMock(model, { prefix: [2], seed: [1, 2], budget: 60 }, params, noise)).toMatchObject({
+      finish: 1,
+      tokens: [],
+    });
   });
 });

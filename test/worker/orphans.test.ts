@@ -1,28 +1,17 @@
 // Nothing outlives a coordinator that was killed with SIGKILL, not even a worker that cannot notice it.
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { createInterface } from "node:readline";
-import { fileURLToPath, pathToFileURL } from "node:url";
 import { describe, expect, it } from "vitest";
 import { startReaper } from "../../src/worker/reaper.ts";
-import { alive, temporaryDirectory, until } from "./helpers.ts";
-
-const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
-const script = fileURLToPath(new URL("./fixtures/coordinator.ts", import.meta.url));
-
-async function startCoordinator(): Promise<{ child: ChildProcess; workers: number[] }> {
-  const child = spawn(process.execPath, ["--import", tsx, script, "mock", temporaryDirectory()], { stdio: ["ignore", "pipe", "inherit"] });
-  const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream });
-  const line = await new Promise<string>((resolve) => lines.once("line", resolve));
-  return { child, workers: JSON.parse(line) as number[] };
-}
+import { alive, startCoordinator, until } from "./helpers.ts";
 
 function childrenOf(pid: number): number[] {
   return readdirSync("/proc").flatMap((name) => {
     if (!/^\d+$/.test(name)) return [];
     try {
-      const fields = readFileSync(`/proc/${name}/stat`, "utf8").replace(/^.*\) /s, "").split(" ");
+      const fields = readFileSync(`/proc/${name}/stat`, "utf8")
+        .replace(/^.*\) /s, "")
+        .split(" ");
       return Number(fields[1]) === pid ? [Number(name)] : [];
     } catch {
       return [];
@@ -32,7 +21,7 @@ function childrenOf(pid: number): number[] {
 
 describe("SIGKILL of the coordinator", { timeout: 30_000 }, () => {
   it("ends its workers, one of them stopped, and the reaper itself", async () => {
-    const { child, workers } = await startCoordinator();
+    const { child, workers } = await startCoordinator("mock");
     const family = childrenOf(child.pid as number);
     expect(family).toEqual(expect.arrayContaining(workers));
     // Beside the workers: the reaper (and the compiler that tsx keeps).
@@ -46,7 +35,9 @@ describe("SIGKILL of the coordinator", { timeout: 30_000 }, () => {
 
 describe("the reaper", { timeout: 10_000 }, () => {
   it("kills the groups that are registered when its input ends, with all their members, and no others", async () => {
-    const shells = ["sleep 60 & sleep 60", "sleep 60"].map((line) => spawn("/bin/sh", ["-c", line], { detached: true, stdio: "ignore" }));
+    const shells = ["sleep 60 & sleep 60", "sleep 60"].map((line) =>
+      spawn("/bin/sh", ["-c", line], { detached: true, stdio: "ignore" }),
+    );
     const [doomed, spared] = shells.map(({ pid }) => pid as number) as [number, number];
     await until(() => childrenOf(doomed).length === 2);
     const members = childrenOf(doomed);

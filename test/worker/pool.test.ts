@@ -21,12 +21,22 @@ function tokenizeMany(pool: Awaited<ReturnType<typeof mockPool>>["pool"], count:
   });
 }
 function generateParams() {
-  return { model: tinyModel(tokenizerDirectory()), temperature: 0.7, topK: 0, topP: 1, stops: ["Goal Reached!"], beams: "independent" as const, slots: 0 };
+  return {
+    model: tinyModel(tokenizerDirectory()),
+    temperature: 0.7,
+    topK: 0,
+    topP: 1,
+    stops: ["Goal Reached!"],
+    beams: "independent" as const,
+    slots: 0,
+  };
 }
 
 /** `count` completions of one prompt. */
 function generateBins(count: number) {
-  const tokens = new MockTokenizer(tokenizerJson(selfBacktracking.vocabulary)).encode("###Question: numbers [3, 5, 7]->target 15\n###Response:\n").tokens;
+  const tokens = new MockTokenizer(tokenizerJson(selfBacktracking.vocabulary)).encode(
+    "###Question: numbers [3, 5, 7]->target 15\n###Response:\n",
+  ).tokens;
   return {
     tokens: Int32Array.from(tokens),
     lengths: Int32Array.of(tokens.length),
@@ -47,7 +57,9 @@ describe("sound workers", patience, () => {
     const { pool, events } = await mockPool({ size: 2 });
     const session = await pool.session();
     const loaded = session.call("load_model", { model: tinyModel(tokenizerDirectory()) });
-    const steps = [1, 2, 3, 4, 5, 6].map((step) => session.call("optim_step", { step, learningRate: 0, beta1: 0, beta2: 0, epsilon: 1, weightDecay: 0, clipNorm: 0 }));
+    const steps = [1, 2, 3, 4, 5, 6].map((step) =>
+      session.call("optim_step", { step, learningRate: 0, beta1: 0, beta2: 0, epsilon: 1, weightDecay: 0, clipNorm: 0 }),
+    );
     expect(await Promise.all(tokenizeMany(pool, 20))).toEqual(lengths(20));
     expect((await loaded).result.info.modelType).toBe("llama");
     expect((await Promise.all(steps)).map(({ result }) => result.step)).toEqual([1, 2, 3, 4, 5, 6]);
@@ -96,7 +108,9 @@ describe("sound workers", patience, () => {
     const { pool } = await mockPool();
     await expect(pool.free("info", { x: new Map() } as never)).rejects.toMatchObject({ code: "bad-request" });
     const small = await mockPool({ maxMessageBytes: 5000 });
-    await expect(small.pool.free("score", { model: tinyModel("/t"), named: [] }, { tokens: new Int32Array(9000) })).rejects.toMatchObject({ code: "too-large" });
+    await expect(
+      small.pool.free("score", { model: tinyModel("/t"), named: [] }, { tokens: new Int32Array(9000) }),
+    ).rejects.toMatchObject({ code: "too-large" });
     expect((await small.pool.free("info", {})).result.models).toEqual([]);
   });
 });
@@ -129,7 +143,8 @@ describe("a worker that is lost", patience, () => {
     const model = tinyModel(tokenizerDirectory());
     await session.call("load_model", { model });
     const pending = ["a", "b", "c"].map(() => session.call("save", { path: "/nowhere", resume: false }));
-    for (const outcome of await Promise.allSettled(pending)) expect(outcome).toMatchObject({ status: "rejected", reason: expect.any(SessionLost) });
+    for (const outcome of await Promise.allSettled(pending))
+      expect(outcome).toMatchObject({ status: "rejected", reason: expect.any(SessionLost) });
     await expect(session.call("unload", {})).rejects.toThrow(/worker-1 was lost: was killed by SIGKILL/);
     await session.close();
     const next = await pool.session();
@@ -164,7 +179,11 @@ describe("a worker that is lost", patience, () => {
     const before = tokenizeMany(pool, 6);
     const poison = pool.free("tokenize", { model, texts: ["poison"] });
     const after = tokenizeMany(pool, 6);
-    await expect(poison).rejects.toMatchObject({ name: "WorkerError", code: "quarantined", message: /lost its worker 3 times.*SIGKILL[\s\S]*swallowed poison/ });
+    await expect(poison).rejects.toMatchObject({
+      name: "WorkerError",
+      code: "quarantined",
+      message: /lost its worker 3 times.*SIGKILL[\s\S]*swallowed poison/,
+    });
     expect(await Promise.all([...before, ...after])).toEqual([...lengths(6), ...lengths(6)]);
     // A neighbour whose answer died with its worker may take a blame meant for the poison; it is never quarantined for it.
     expect(logs().match(/swallowed poison/g)?.length).toBeGreaterThanOrEqual(3);
@@ -201,13 +220,19 @@ describe("workers that cannot be used", patience, () => {
 
   it("that die at start are given up after three tries, with their last words", async () => {
     const { pool, events } = await mockPool({ timeouts: { restart: 10 }, mock: { misbehave: { dieAtStart: true } } });
-    await expect(pool.free("info", {})).rejects.toMatchObject({ code: "no-workers", message: /worker-1.3 was killed by SIGKILL \(3 early deaths/ });
+    await expect(pool.free("info", {})).rejects.toMatchObject({
+      code: "no-workers",
+      message: /worker-1.3 was killed by SIGKILL \(3 early deaths/,
+    });
     expect(events.filter(({ kind }) => kind === "worker-starting")).toHaveLength(3);
   });
 
   it("whose settings are wrong say so in the error", async () => {
     const { pool } = await mockPool({ timeouts: { restart: 10 }, mock: { misbehaves: {} } });
-    await expect(pool.session()).rejects.toMatchObject({ code: "no-workers", message: /Last lines of its output:[\s\S]*misbehaves/ });
+    await expect(pool.session()).rejects.toMatchObject({
+      code: "no-workers",
+      message: /Last lines of its output:[\s\S]*misbehaves/,
+    });
   });
 
   it("that never say hello miss the deadline of their start", async () => {
@@ -219,7 +244,10 @@ describe("workers that cannot be used", patience, () => {
     const { localLauncher } = await import("../../src/worker/launcher.ts");
     const launcher = localLauncher({ flavour: "torch", python: "/no/such/python", environment: process.env });
     const { pool, events } = await mockPool({ launcher });
-    await expect(pool.free("info", {})).rejects.toMatchObject({ code: "no-workers", message: /cannot be started: .*\/no\/such\/python.*ENOENT/ });
+    await expect(pool.free("info", {})).rejects.toMatchObject({
+      code: "no-workers",
+      message: /cannot be started: .*\/no\/such\/python.*ENOENT/,
+    });
     expect(events.filter(({ kind }) => kind === "worker-starting")).toHaveLength(1);
   });
 });
@@ -242,7 +270,9 @@ describe("workers that talk too much", patience, () => {
       const observed = await mockPool({ size: 2, mock });
       const count = 3000;
       let completions = 0;
-      const big = observed.pool.free("generate", generateParams(), generateBins(count), { onChunk: ({ texts }) => (completions += texts.length) });
+      const big = observed.pool.free("generate", generateParams(), generateBins(count), {
+        onChunk: ({ texts }) => (completions += texts.length),
+      });
       const small = await Promise.all(tokenizeMany(observed.pool, 10));
       expect((await big).result.completions).toBe(count);
       expect(completions).toBe(count);
@@ -274,7 +304,10 @@ describe("cancel", patience, () => {
   });
 
   it("that is ignored ends in a new worker", async () => {
-    const { pool, seen } = await mockPool({ timeouts: { cancel: 200 }, mock: { misbehave: { worker: "worker-1", hangAfterJobs: 0 } } });
+    const { pool, seen } = await mockPool({
+      timeouts: { cancel: 200 },
+      mock: { misbehave: { worker: "worker-1", hangAfterJobs: 0 } },
+    });
     const controller = new AbortController();
     const call = pool.free("info", {}, {}, { signal: controller.signal });
     await seen("job-started");
@@ -296,7 +329,10 @@ describe("cancel", patience, () => {
 
 describe("close", patience, () => {
   it("lets running calls end, rejects waiting ones, leaves no process and no socket; twice is once", async () => {
-    const sockets = () => readdirSync(tmpdir()).filter((name) => name.startsWith("backtrail-") && existsSync(join(tmpdir(), name, "coordinator.sock")));
+    const sockets = () =>
+      readdirSync(tmpdir()).filter(
+        (name) => name.startsWith("backtrail-") && existsSync(join(tmpdir(), name, "coordinator.sock")),
+      );
     const before = new Set(sockets());
     const { pool, seen } = await mockPool({ mock: { credit: 1, misbehave: { slowMs: 200 } } });
     await pool.free("info", {});

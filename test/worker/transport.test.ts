@@ -19,7 +19,11 @@ describe("router and dealer", { timeout: 20_000 }, () => {
       },
       onUndelivered: (_, reason) => undelivered.push(reason),
     });
-    const dealer = connectDealer({ endpoint: router.endpoint, worker: "w", onMessage: ([frame]) => answered.push((frame as Buffer).readUInt32LE(0)) });
+    const dealer = connectDealer({
+      endpoint: router.endpoint,
+      worker: "w",
+      onMessage: ([frame]) => answered.push((frame as Buffer).readUInt32LE(0)),
+    });
     const count = 5000;
     for (let index = 0; index < count; index++) {
       const frame = Buffer.alloc(200);
@@ -43,11 +47,18 @@ describe("router and dealer", { timeout: 20_000 }, () => {
 
   it("report what cannot be delivered: an unknown peer, a message too large", async () => {
     const undelivered: string[] = [];
-    const router = await openRouter({ maxMessageBytes, onMessage: () => undefined, onUndelivered: (peer, reason) => undelivered.push(`${peer}: ${reason}`) });
+    const router = await openRouter({
+      maxMessageBytes,
+      onMessage: () => undefined,
+      onUndelivered: (peer, reason) => undelivered.push(`${peer}: ${reason}`),
+    });
     router.send("nobody", [Buffer.from("x")]);
     router.send("w", [Buffer.alloc(maxMessageBytes + 1)]);
     await until(() => undelivered.length === 2);
-    expect(undelivered.sort()).toEqual(["nobody: EHOSTUNREACH", expect.stringMatching(/^w: a message of 1048577 bytes exceeds/)]);
+    expect(undelivered.sort()).toEqual([
+      "nobody: EHOSTUNREACH",
+      expect.stringMatching(/^w: a message of 1048577 bytes exceeds/),
+    ]);
     await router.close();
   });
 });

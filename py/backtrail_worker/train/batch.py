@@ -81,7 +81,7 @@ def from_rows(dataset: Dataset, arrays: Arrays, pad: int) -> Batch:
     for row, weight in zip(rows.tolist(), weights, strict=True):
         begin, end = dataset.starts[row], dataset.starts[row + 1]
         trained = dataset.mask[begin:end].astype(np.bool_)
-        picked.append((dataset.tokens[begin:end], trained.astype(np.float32) * weight, trained))
+        picked.append((dataset.tokens[begin:end], np.where(trained, weight, np.float32(0)), trained))
     return _pad(picked, pad)
 
 

@@ -62,7 +62,12 @@ function whole(value: unknown, otherwise: number): number {
   return typeof value === "number" && Number.isInteger(value) && value >= 0 ? value : otherwise;
 }
 
-function describe(spec: ModelSpec, config: Readonly<Record<string, unknown>>, tokenizerConfig: Readonly<Record<string, unknown>>, tokenizer: MockTokenizer): ModelInfo {
+function describe(
+  spec: ModelSpec,
+  config: Readonly<Record<string, unknown>>,
+  tokenizerConfig: Readonly<Record<string, unknown>>,
+  tokenizer: MockTokenizer,
+): ModelInfo {
   const named = (key: string) => (typeof tokenizerConfig[key] === "string" ? tokenizer.id(tokenizerConfig[key]) : undefined);
   const endToken = named("eos_token") ?? whole(config["eos_token_id"], tokenizer.id("<eos>") ?? 0);
   const width = whole(config["hidden_size"], 64);

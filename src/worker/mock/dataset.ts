@@ -56,16 +56,26 @@ async function readShard(shard: { path: string; sha256: string }): Promise<Row[]
   try {
     bytes = await readFile(shard.path);
   } catch (error) {
-    throw new JobError("digest", `shard ${shard.path} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+    throw new JobError(
+      "digest",
+      `shard ${shard.path} cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+    );
   }
   const found = sha256(bytes);
-  if (found !== shard.sha256) throw new JobError("digest", `${shard.path} has sha256 ${found}, expected ${shard.sha256}: the file was changed after it was made`);
+  if (found !== shard.sha256)
+    throw new JobError(
+      "digest",
+      `${shard.path} has sha256 ${found}, expected ${shard.sha256}: the file was changed after it was made`,
+    );
   const lines = bytes.toString("utf8").split("\n");
   return lines.flatMap((line, index) => {
     if (line === "") return [];
     const parsed = row.safeParse(JSON.parse(line));
     if (parsed.success) return [parsed.data];
-    throw new JobError("bad-request", `${shard.path}:${index + 1}: ${parsed.error.issues[0]?.path.join(".") ?? ""} ${parsed.error.issues[0]?.message ?? ""}`);
+    throw new JobError(
+      "bad-request",
+      `${shard.path}:${index + 1}: ${parsed.error.issues[0]?.path.join(".") ?? ""} ${parsed.error.issues[0]?.message ?? ""}`,
+    );
   });
 }
 
@@ -78,7 +88,11 @@ export async function loadMockDataset(model: MockModel, params: Params<"load_dat
     for (const example of await readShard(shard)) {
       let { tokens, mask, text } = tokenise(model, example);
       if (tokens.length > params.maxTokens) {
-        if (params.overlong === "refuse") throw new JobError("too-long", `row ${rows.length} of ${params.dataset} has ${tokens.length} tokens, the limit is ${params.maxTokens}`);
+        if (params.overlong === "refuse")
+          throw new JobError(
+            "too-long",
+            `row ${rows.length} of ${params.dataset} has ${tokens.length} tokens, the limit is ${params.maxTokens}`,
+          );
         overlong++;
         if (params.overlong === "drop") continue;
         tokens = tokens.slice(0, params.maxTokens);

@@ -21,7 +21,12 @@ export interface MockCompletion {
 }
 
 /** One completion. `params` gives temperature and stops. */
-export function completeMock(model: MockModel, request: CompletionRequest, params: Params<"generate">, noise: Noise): MockCompletion {
+export function completeMock(
+  model: MockModel,
+  request: CompletionRequest,
+  params: Params<"generate">,
+  noise: Noise,
+): MockCompletion {
   const { tokenizer, info } = model;
   const prefix = tokenizer.decode(request.prefix);
   const greedy = params.temperature === 0;

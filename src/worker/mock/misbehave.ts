@@ -1,5 +1,9 @@
 // Misbehaviour on command: what a broken worker does, for tests of the pool. Each is one line of the table.
+import { setImmediate as nextTurn, setTimeout as pause } from "node:timers/promises";
 import { z } from "zod";
+import { encode } from "../../protocol/codec.ts";
+import { protocolVersion } from "../../protocol/messages.ts";
+import { JobError } from "./jobError.ts";
 
 const misbehaviour = z.strictObject({
   /** Only this worker (by name) misbehaves, so its successor is sound; default: all. */
@@ -45,7 +49,7 @@ export function readMockSettings(value: unknown, worker: string): MockSettings {
 }
 
 /** Unreadable messages in turn: no msgpack, msgpack of something else, a message of ours with a frame too few. */
-export function garbageMessage(index: number): Buffer[] {
+function garbageMessage(index: number): Buffer[] {
   const kinds = [
     [Buffer.from([0xc1, 0xff, 0x00, 0x72])],
     [Buffer.from([0x93, 1, 2, 3]), Buffer.alloc(300)],
@@ -59,4 +63,51 @@ export function garbageMessage(index: number): Buffer[] {
 export function die(): never {
   process.kill(process.pid, "SIGKILL");
   for (;;);
+}
+
+/** Misbehaves around calls. */
+export class Mischief {
+  readonly #how: Misbehaviour;
+  readonly #worker: string;
+  readonly #send: (frames: Buffer[]) => void;
+  #started = 0;
+  #errorsLeft: number;
+
+  constructor(how: Misbehaviour, worker: string, send: (frames: Buffer[]) => void) {
+    this.#how = how;
+    this.#worker = worker;
+    this.#send = send;
+    this.#errorsLeft = how.retryableErrors ?? 0;
+  }
+
+  /** When a call starts. May never return; may throw JobError. */
+  async beforeCall(params: unknown): Promise<void> {
+    const { dieOnText, dieAfterJobs, hangAfterJobs } = this.#how;
+    const before = this.#started++;
+    if (dieOnText !== undefined && JSON.stringify(params).includes(dieOnText)) {
+      process.stderr.write("swallowed poison\n");
+      die();
+    }
+    if (dieAfterJobs !== undefined && before >= dieAfterJobs) die();
+    if (hangAfterJobs !== undefined && before >= hangAfterJobs) await new Promise(() => undefined);
+    if (this.#errorsLeft > 0) {
+      this.#errorsLeft--;
+      throw new JobError("out-of-memory", "out of memory, on command", true);
+    }
+  }
+
+  /** Between the work and the answer. Throws JobError("cancelled"). */
+  async beforeAnswer(cancelled: () => boolean): Promise<void> {
+    const { garbage = 0, flood = 0, slowMs = 0 } = this.#how;
+    for (let index = 0; index < garbage; index++) this.#send(garbageMessage(index));
+    for (let index = 0; index < flood; index++) {
+      this.#send(encode({ v: protocolVersion, kind: "log", worker: this.#worker, level: "debug", text: `flood ${index}` }));
+      if (index % 256 === 255) await nextTurn();
+    }
+    const until = performance.now() + slowMs;
+    while (performance.now() < until) {
+      if (cancelled()) throw new JobError("cancelled", "cancelled while it ran");
+      await pause(Math.min(20, until - performance.now()));
+    }
+  }
 }

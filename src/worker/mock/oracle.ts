@@ -1,7 +1,13 @@
 // The oracle policy with a noise dial: continues a Countdown response in the self-backtracking format, right with a given
 // probability. A pure function of the text before it and the random stream: never of batch, order or time.
 import type { Rng } from "../../lib/rng.ts";
-import { countdown, type CountdownAction, type CountdownProblem, type CountdownState, equation } from "../../puzzle/countdown.ts";
+import {
+  type CountdownAction,
+  type CountdownProblem,
+  type CountdownState,
+  countdown,
+  equation,
+} from "../../puzzle/countdown.ts";
 import { canReach } from "../../puzzle/countdownReach.ts";
 import { selfBacktracking } from "../../trace/formats/selfBacktracking.ts";
 
@@ -69,7 +75,12 @@ function replay(problem: CountdownProblem, lines: string): CountdownState {
   return pool;
 }
 
-function nextStep(problem: CountdownProblem, pool: CountdownState, rng: Rng, noise: Noise): { action: CountdownAction; right: boolean } {
+function nextStep(
+  problem: CountdownProblem,
+  pool: CountdownState,
+  rng: Rng,
+  noise: Noise,
+): { action: CountdownAction; right: boolean } {
   const actions = countdown.actions(problem, pool);
   const reaches = (action: CountdownAction) => canReach(countdown.applyAsClaimed(problem, pool, action), problem.target);
   const right = actions.filter(reaches);
@@ -77,7 +88,12 @@ function nextStep(problem: CountdownProblem, pool: CountdownState, rng: Rng, noi
   return { action: wrongStep(pool, actions, right, rng), right: false };
 }
 
-function wrongStep(pool: CountdownState, actions: readonly CountdownAction[], right: readonly CountdownAction[], rng: Rng): CountdownAction {
+function wrongStep(
+  pool: CountdownState,
+  actions: readonly CountdownAction[],
+  right: readonly CountdownAction[],
+  rng: Rng,
+): CountdownAction {
   const kind = rng.weighted(wrongKinds);
   const astray = actions.filter((action) => !right.includes(action));
   if (kind === 0 && astray.length > 0) return rng.pick(astray);

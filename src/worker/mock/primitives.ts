@@ -41,8 +41,12 @@ function sequences(bins: IncomingBins): number[][] {
   const tokens = numbers(bins, "tokens", "int32");
   const lengths = numbers(bins, "lengths", "int32");
   let at = 0;
-  const split = lengths.map((length) => tokens.slice(at, (at += length)));
-  if (at !== tokens.length) throw new JobError("bad-request", `bin "tokens" holds ${tokens.length} tokens, "lengths" sum to ${at}`);
+  const split = lengths.map((length) => {
+    at += length;
+    return tokens.slice(at - length, at);
+  });
+  if (at !== tokens.length)
+    throw new JobError("bad-request", `bin "tokens" holds ${tokens.length} tokens, "lengths" sum to ${at}`);
   return split;
 }
 
@@ -61,8 +65,14 @@ export class MockPrimitives {
   }
 
   /** Runs one call. Throws JobError. */
-  async run(name: string, params: Readonly<Record<string, unknown>>, bins: IncomingBins, context: CallContext): Promise<CallResult> {
-    if (!Object.hasOwn(primitives, name)) throw new JobError("bad-request", `unknown primitive "${name}"; there is: ${Object.keys(primitives).join(", ")}`);
+  async run(
+    name: string,
+    params: Readonly<Record<string, unknown>>,
+    bins: IncomingBins,
+    context: CallContext,
+  ): Promise<CallResult> {
+    if (!Object.hasOwn(primitives, name))
+      throw new JobError("bad-request", `unknown primitive "${name}"; there is: ${Object.keys(primitives).join(", ")}`);
     const primitive = name as PrimitiveName;
     const parsed = primitives[primitive].params.safeParse(params);
     if (!parsed.success) {
@@ -83,7 +93,8 @@ export class MockPrimitives {
     forward_backward: async (params: Params<"forward_backward">, bins, context) => this.#forward(params, bins, context),
     optim_step: async (params: Params<"optim_step">, _bins, context) => {
       const { model } = this.#session(context);
-      if (params.step !== model.step + 1) throw new JobError("bad-request", `optim_step ${params.step} follows step ${model.step}; expected ${model.step + 1}`);
+      if (params.step !== model.step + 1)
+        throw new JobError("bad-request", `optim_step ${params.step} follows step ${model.step}; expected ${model.step + 1}`);
       model.step = params.step;
       return { result: { step: params.step, gradientNorm: 0.5 + noiseOf("norm", params.step) } };
     },
@@ -91,12 +102,19 @@ export class MockPrimitives {
       const bytes = await saveMockModel(this.#session(context).model, params.path, params.resume);
       return { result: { path: params.path, bytes } };
     },
-    restore: async (params: Params<"restore">, _bins, context) => ({ result: { step: await restoreMockModel(this.#session(context).model, params.path) } }),
+    restore: async (params: Params<"restore">, _bins, context) => ({
+      result: { step: await restoreMockModel(this.#session(context).model, params.path) },
+    }),
     generate: (params: Params<"generate">, bins, context) => this.#generate(params, bins, context),
     score: (params: Params<"score">, bins) => this.#score(params, bins),
     tokenize: (params: Params<"tokenize">) => this.#tokenize(params),
     info: async () => ({
-      result: { models: [...this.#models.keys()], sessions: [...this.#sessions.keys()], memoryBytes: process.memoryUsage().rss, versions: mockVersions },
+      result: {
+        models: [...this.#models.keys()],
+        sessions: [...this.#sessions.keys()],
+        memoryBytes: process.memoryUsage().rss,
+        versions: mockVersions,
+      },
     }),
     unload: async (_params, _bins, context) => {
       this.#sessions.delete(context.session);
@@ -129,7 +147,10 @@ export class MockPrimitives {
     const lengths = Int32Array.from(rows, (row) => row.length);
     const trained = Int32Array.from(rows, (row) => row.trained);
     const total = (array: Int32Array) => array.reduce((sum, value) => sum + value, 0);
-    return { result: { rows: rows.length, tokens: total(lengths), trainedTokens: total(trained), overlong, lint }, bins: { lengths, trained } };
+    return {
+      result: { rows: rows.length, tokens: total(lengths), trainedTokens: total(trained), overlong, lint },
+      bins: { lengths, trained },
+    };
   }
 
   /** A loss that falls with the step and depends a little on the rows. */
@@ -140,13 +161,24 @@ export class MockPrimitives {
       const lengths = sequences(bins).map((sequence) => sequence.length);
       const weights = numbers(bins, "tokenWeights", "float32");
       const trained = weights.filter((weight) => weight !== 0);
-      return { result: { loss: base * trained.reduce((sum, weight) => sum + weight, 0), nll: base * trained.length, tokens: lengths.reduce((sum, length) => sum + length, 0), trainedTokens: trained.length } };
+      return {
+        result: {
+          loss: base * trained.reduce((sum, weight) => sum + weight, 0),
+          nll: base * trained.length,
+          tokens: lengths.reduce((sum, length) => sum + length, 0),
+          trainedTokens: trained.length,
+        },
+      };
     }
     const dataset = datasets.get(params.dataset);
     if (!dataset) throw new JobError("bad-request", `dataset "${params.dataset}" is not loaded in this session`);
     const weights = numbers(bins, "weights", "float32");
     const rows = numbers(bins, "rows", "int32");
-    if (weights.length !== rows.length) throw new JobError("bad-request", `bin "weights" holds ${weights.length} weights for ${rows.length} rows; there must be one each`);
+    if (weights.length !== rows.length)
+      throw new JobError(
+        "bad-request",
+        `bin "weights" holds ${weights.length} weights for ${rows.length} rows; there must be one each`,
+      );
     const sums = { loss: 0, nll: 0, tokens: 0, trainedTokens: 0 };
     for (const [position, index] of rows.entries()) {
       const row = dataset.rows[index];
@@ -169,32 +201,56 @@ export class MockPrimitives {
     const budgets = numbers(bins, "budgets", "int32");
     const owners = counts.flatMap((count, index) => Array.from({ length: count }, () => index));
     if (counts.length !== prefixes.length || seeds.length !== 2 * owners.length || budgets.length !== owners.length) {
-      throw new JobError("bad-request", `${prefixes.length} prefixes, ${counts.length} counts, ${seeds.length} seed words and ${budgets.length} budgets do not fit together`);
+      throw new JobError(
+        "bad-request",
+        `${prefixes.length} prefixes, ${counts.length} counts, ${seeds.length} seed words and ${budgets.length} budgets do not fit together`,
+      );
     }
     let tokens = 0;
     for (let first = 0; first < owners.length; first += completionsPerChunk) {
       const indices = owners.slice(first, first + completionsPerChunk).map((_, offset) => first + offset);
       const done = indices.map((index) => {
         const seed = [seeds[2 * index] as number, seeds[2 * index + 1] as number] as const;
-        return completeMock(model, { prefix: prefixes[owners[index] as number] as number[], seed, budget: budgets[index] as number }, params, this.#noise);
+        return completeMock(
+          model,
+          { prefix: prefixes[owners[index] as number] as number[], seed, budget: budgets[index] as number },
+          params,
+          this.#noise,
+        );
       });
       tokens += done.reduce((sum, completion) => sum + completion.tokens.length, 0);
-      await context.chunk(done.map((completion) => completion.text), chunkBins(indices, done));
+      await context.chunk(
+        done.map((completion) => completion.text),
+        chunkBins(indices, done),
+      );
       await context.progress(indices.length + first, owners.length);
     }
-    const prefixTokens = prefixes.reduce((sum, prefix) => sum + prefix.length, 0);
+    const prefixTokens = prefixes.reduce((sum, prefix, index) => sum + (counts[index] === 0 ? 0 : prefix.length), 0);
     return { result: { completions: owners.length, tokens, prefixTokens } };
   }
 
   async #score(params: Params<"score">, bins: IncomingBins): Promise<CallResult> {
     const model = await this.#model(params.model);
     const all = sequences(bins);
-    const logprobs = all.flatMap((sequence) => sequence.map((token, index) => (index === 0 ? 0 : -0.01 - 0.5 * noiseOf(model.spec.version, model.tokenizer.decode(sequence.slice(0, index)), token))));
-    const named = all.flatMap((sequence) => sequence.flatMap((_, index) => params.named.map((token) => -0.01 - 5 * noiseOf(model.spec.version, model.tokenizer.decode(sequence.slice(0, index + 1)), token))));
+    const logprobs = all.flatMap((sequence) =>
+      sequence.map((token, index) =>
+        index === 0 ? 0 : -0.01 - 0.5 * noiseOf(model.spec.version, model.tokenizer.decode(sequence.slice(0, index)), token),
+      ),
+    );
+    const named = all.flatMap((sequence) =>
+      sequence.flatMap((_, index) =>
+        params.named.map(
+          (token) => -0.01 - 5 * noiseOf(model.spec.version, model.tokenizer.decode(sequence.slice(0, index + 1)), token),
+        ),
+      ),
+    );
     const out: OutgoingBins = { logprobs: Float32Array.from(logprobs) };
     const result = { sequences: all.length, tokens: logprobs.length };
     if (params.named.length === 0) return { result, bins: out };
-    return { result, bins: { ...out, named: { data: Float32Array.from(named), shape: [logprobs.length, params.named.length] } } };
+    return {
+      result,
+      bins: { ...out, named: { data: Float32Array.from(named), shape: [logprobs.length, params.named.length] } },
+    };
   }
 
   async #tokenize(params: Params<"tokenize">): Promise<CallResult> {

@@ -3,7 +3,11 @@ import { z } from "zod";
 import { JobError } from "./jobError.ts";
 
 const tokenizerFile = z.object({
-  model: z.object({ type: z.literal("WordLevel"), vocab: z.record(z.string(), z.number().int().nonnegative()), unk_token: z.string().optional() }),
+  model: z.object({
+    type: z.literal("WordLevel"),
+    vocab: z.record(z.string(), z.number().int().nonnegative()),
+    unk_token: z.string().optional(),
+  }),
   added_tokens: z.array(z.object({ id: z.number().int().nonnegative(), content: z.string(), special: z.boolean() })),
 });
 export type TokenizerFile = z.infer<typeof tokenizerFile>;
@@ -24,7 +28,11 @@ export class MockTokenizer {
 
   constructor(json: unknown) {
     const parsed = tokenizerFile.safeParse(json);
-    if (!parsed.success) throw new JobError("bad-request", `tokenizer.json: the mock worker reads WordLevel tokenizers only: ${parsed.error.issues[0]?.message ?? ""}`);
+    if (!parsed.success)
+      throw new JobError(
+        "bad-request",
+        `tokenizer.json: the mock worker reads WordLevel tokenizers only: ${parsed.error.issues[0]?.message ?? ""}`,
+      );
     const { model, added_tokens: added } = parsed.data;
     for (const [piece, id] of Object.entries(model.vocab)) this.#put(piece, id);
     for (const { content, id } of added) {
@@ -84,10 +92,15 @@ export function withToken(file: TokenizerFile, content: string, reserved: string
   if (vocab[content] !== undefined || file.added_tokens.some((token) => token.content === content)) return file;
   if (reserved !== undefined) {
     const id = vocab[reserved] ?? file.added_tokens.find((token) => token.content === reserved)?.id;
-    if (id === undefined) throw new JobError("bad-request", `reservedTokens: the tokenizer has no token "${reserved}" to give to "${content}"`);
+    if (id === undefined)
+      throw new JobError("bad-request", `reservedTokens: the tokenizer has no token "${reserved}" to give to "${content}"`);
     const { [reserved]: _, ...others } = vocab;
     const added = file.added_tokens.filter((token) => token.id !== id);
-    return { ...file, model: { ...file.model, vocab: { ...others, [content]: id } }, added_tokens: [...added, { id, content, special: true }] };
+    return {
+      ...file,
+      model: { ...file.model, vocab: { ...others, [content]: id } },
+      added_tokens: [...added, { id, content, special: true }],
+    };
   }
   const id = Math.max(...Object.values(vocab), ...file.added_tokens.map((token) => token.id)) + 1;
   return { ...file, added_tokens: [...file.added_tokens, { id, content, special: true }] };

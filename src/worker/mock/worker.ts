@@ -1,12 +1,12 @@
 // The mock's side of the protocol: hello, calls one at a time in order, results kept until acknowledged, heartbeats,
 // chunk window, cancel, drain. Knows what a call is, not what a primitive does.
-import { setImmediate as nextTurn, setTimeout as pause } from "node:timers/promises";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { decodeToWorker, encode, type IncomingBins, type OutgoingBins } from "../../protocol/codec.ts";
 import { protocolVersion, type ToWorker, type WorkerStart } from "../../protocol/messages.ts";
-import { primitives, sessionPrimitives } from "../../protocol/primitives.ts";
+import { primitives } from "../../protocol/primitives.ts";
 import { connectDealer, type DealerTransport } from "../transport.ts";
 import { JobError } from "./jobError.ts";
-import { die, garbageMessage, type MockSettings, readMockSettings } from "./misbehave.ts";
+import { die, Mischief, type MockSettings, readMockSettings } from "./misbehave.ts";
 import { type CallContext, type CallResult, MockPrimitives, mockVersions } from "./primitives.ts";
 import { SessionOrder } from "./sessions.ts";
 
@@ -36,6 +36,7 @@ class MockWorker {
   readonly #left: () => void;
   readonly #primitives: MockPrimitives;
   readonly #socket: DealerTransport;
+  readonly #mischief: Mischief;
   readonly #queue: Queued[] = [];
   /** Results and errors not yet acknowledged, by "id attempt". */
   readonly #held = new Map<string, { id: string; attempt: number; frames: Buffer[] }>();
@@ -44,8 +45,6 @@ class MockWorker {
   #window = 1;
   #heartbeat: NodeJS.Timeout | undefined;
   #draining = false;
-  #started = 0;
-  #errorsLeft: number;
   #done = 0;
   #mostAhead = 0;
 
@@ -53,9 +52,13 @@ class MockWorker {
     this.#start = start;
     this.#settings = settings;
     this.#left = left;
-    this.#errorsLeft = settings.misbehave.retryableErrors ?? 0;
     this.#primitives = new MockPrimitives({ rightStep: settings.rightStep, backtrack: settings.backtrack });
-    this.#socket = connectDealer({ endpoint: start.endpoint, worker: start.worker, onMessage: (frames) => this.#receive(frames) });
+    this.#socket = connectDealer({
+      endpoint: start.endpoint,
+      worker: start.worker,
+      onMessage: (frames) => this.#receive(frames),
+    });
+    this.#mischief = new Mischief(settings.misbehave, start.worker, (frames) => this.#socket.send(frames));
   }
 
   hello(): void {
@@ -99,7 +102,14 @@ class MockWorker {
         this.hello();
         return;
       case "job":
-        this.#queue.push({ job: message, bins: decoded.bins, cancelled: false, sent: 0, acknowledged: 0, wake: () => undefined });
+        this.#queue.push({
+          job: message,
+          bins: decoded.bins,
+          cancelled: false,
+          sent: 0,
+          acknowledged: 0,
+          wake: () => undefined,
+        });
         void this.#work();
         return;
       case "ack":
@@ -121,7 +131,16 @@ class MockWorker {
     this.#window = message.chunkWindow;
     clearInterval(this.#heartbeat);
     const beat = () =>
-      this.#socket.send(encode({ v, kind: "heartbeat", worker: this.#start.worker, job: this.#running?.job.id ?? "", done: this.#done, memoryBytes: process.memoryUsage().rss }));
+      this.#socket.send(
+        encode({
+          v,
+          kind: "heartbeat",
+          worker: this.#start.worker,
+          job: this.#running?.job.id ?? "",
+          done: this.#done,
+          memoryBytes: process.memoryUsage().rss,
+        }),
+      );
     this.#heartbeat = setInterval(beat, message.heartbeatMs);
     beat();
     for (const { frames } of this.#held.values()) this.#socket.send(frames);
@@ -178,9 +197,9 @@ class MockWorker {
     const began = performance.now();
     this.#socket.send(encode({ v, kind: "accept", id, attempt }));
     try {
-      await this.#misbehaveBefore(queued);
+      await this.#mischief.beforeCall(queued.job.params);
       const answer = await this.#run(queued);
-      await this.#misbehaveAfter(queued);
+      await this.#mischief.beforeAnswer(() => queued.cancelled);
       this.#done++;
       this.#answerResult(queued, answer, (performance.now() - began) / 1000);
     } catch (error) {
@@ -198,9 +217,23 @@ class MockWorker {
 
   #answerError(queued: Queued, error: unknown): void {
     const { id, attempt } = queued.job;
-    const known = error instanceof JobError ? error : new JobError("internal", error instanceof Error ? error.message : String(error));
+    const known =
+      error instanceof JobError ? error : new JobError("internal", error instanceof Error ? error.message : String(error));
     const traceback = error instanceof Error ? (error.stack ?? "") : "";
-    this.#hold(id, attempt, encode({ v, kind: "error", id, attempt, code: known.code, message: known.message, traceback, retryable: known.retryable }));
+    this.#hold(
+      id,
+      attempt,
+      encode({
+        v,
+        kind: "error",
+        id,
+        attempt,
+        code: known.code,
+        message: known.message,
+        traceback,
+        retryable: known.retryable,
+      }),
+    );
   }
 
   #hold(id: string, attempt: number, frames: Buffer[]): void {
@@ -209,24 +242,11 @@ class MockWorker {
   }
 
   /** Runs the primitive in its session, if it has one. */
-  async #run(queued: Queued): Promise<CallResult> {
+  #run(queued: Queued): Promise<CallResult> {
     const { session, primitive, params } = queued.job;
-    const run = () => this.#primitives.run(primitive, params, queued.bins, this.#context(queued, session?.id ?? ""));
-    const stateful = (sessionPrimitives as readonly string[]).includes(primitive);
-    if (Object.hasOwn(primitives, primitive) && stateful !== (session !== undefined)) {
-      if (session) this.#sessions.skip(session);
-      throw new JobError("bad-request", `${primitive} ${session ? "takes no" : "needs a"} session in the job header`);
-    }
-    if (!session) return await run();
-    this.#sessions.enter(session, primitive);
-    try {
-      const answer = await run();
-      if (primitive === "unload") this.#sessions.close(session.id);
-      return answer;
-    } catch (error) {
-      this.#sessions.failed(session, primitive, error instanceof Error ? error.message : String(error));
-      throw error;
-    }
+    return this.#sessions.run(session, primitive, () =>
+      this.#primitives.run(primitive, params, queued.bins, this.#context(queued, session?.id ?? "")),
+    );
   }
 
   #context(queued: Queued, session: string): CallContext {
@@ -251,7 +271,11 @@ class MockWorker {
   }
 
   async #waitForWindow(queued: Queued): Promise<void> {
-    while (this.#settings.misbehave.flood === undefined && queued.sent - queued.acknowledged >= this.#window && !queued.cancelled) {
+    while (
+      this.#settings.misbehave.flood === undefined &&
+      queued.sent - queued.acknowledged >= this.#window &&
+      !queued.cancelled
+    ) {
       await new Promise<void>((resolve) => {
         queued.wake = resolve;
       });
@@ -267,34 +291,5 @@ class MockWorker {
     this.#mostAhead = ahead;
     // For the test that the window bounds what is under way.
     process.stderr.write(`chunks ahead: ${ahead}\n`);
-  }
-
-  async #misbehaveBefore(queued: Queued): Promise<void> {
-    const { misbehave } = this.#settings;
-    const before = this.#started++;
-    if (misbehave.dieOnText !== undefined && JSON.stringify(queued.job.params).includes(misbehave.dieOnText)) {
-      process.stderr.write("swallowed poison\n");
-      die();
-    }
-    if (misbehave.dieAfterJobs !== undefined && before >= misbehave.dieAfterJobs) die();
-    if (misbehave.hangAfterJobs !== undefined && before >= misbehave.hangAfterJobs) await new Promise(() => undefined);
-    if (this.#errorsLeft > 0) {
-      this.#errorsLeft--;
-      throw new JobError("out-of-memory", "out of memory, on command", true);
-    }
-  }
-
-  async #misbehaveAfter(queued: Queued): Promise<void> {
-    const { misbehave } = this.#settings;
-    for (let index = 0; index < (misbehave.garbage ?? 0); index++) this.#socket.send(garbageMessage(index));
-    for (let index = 0; index < (misbehave.flood ?? 0); index++) {
-      this.#socket.send(encode({ v, kind: "log", worker: this.#start.worker, level: "debug", text: `flood ${index}` }));
-      if (index % 256 === 255) await nextTurn();
-    }
-    const until = performance.now() + (misbehave.slowMs ?? 0);
-    while (performance.now() < until) {
-      if (queued.cancelled) throw new JobError("cancelled", "cancelled while it ran");
-      await pause(Math.min(20, until - performance.now()));
-    }
   }
 }

@@ -1,0 +1,72 @@
+// backtrail doctor: what is here, what is missing and how to mend it.
+import { statfs } from "node:fs/promises";
+import { cpus, totalmem } from "node:os";
+import { probePython, type PythonReport } from "../python/probe.ts";
+import { findPython } from "../setup/environment.ts";
+import type { ExitCode, Io } from "./io.ts";
+import { visibleGpus } from "./sweep.ts";
+
+const minimumNode = [20, 19] as const;
+
+interface Check {
+  readonly name: string;
+  readonly ok: boolean;
+  readonly found: string;
+  /** What to do when it is not right. */
+  readonly fix?: string;
+}
+
+/** Exit code 2 when something that `run` needs is missing. */
+export async function doctorCommand(io: Io, flags: { json: boolean }): Promise<ExitCode> {
+  const checks = [nodeCheck(), machineCheck(), await diskCheck(io), await gpuCheck(io), ...(await pythonChecks(io))];
+  const ok = checks.every((check) => check.ok);
+  if (flags.json) io.out(`${JSON.stringify({ ok, checks }, null, 2)}\n`);
+  else {
+    const width = Math.max(...checks.map((check) => check.name.length));
+    for (const { name, ok: right, found, fix } of checks) {
+      io.out(`${right ? "ok     " : "MISSING"}  ${name.padEnd(width)}  ${found}\n`);
+      if (!right && fix !== undefined) io.out(`         ${" ".repeat(width)}  -> ${fix}\n`);
+    }
+    io.out(ok ? "\nReady: npm run quickstart\n" : "\nNot ready. `backtrail run --mock` works without Python.\n");
+  }
+  return ok ? 0 : 2;
+}
+
+function nodeCheck(): Check {
+  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+  const ok = major > minimumNode[0] || (major === minimumNode[0] && minor >= minimumNode[1]);
+  return { name: "Node", ok, found: process.versions.node, fix: `install Node ${minimumNode.join(".")} or newer` };
+}
+
+function machineCheck(): Check {
+  const cores = cpus();
+  return { name: "machine", ok: true, found: `${cores.length} cores (${cores[0]?.model ?? "unknown"}), ${Math.round(totalmem() / 2 ** 30)} GiB` };
+}
+
+async function diskCheck(io: Io): Promise<Check> {
+  const { bavail, bsize } = await statfs(io.cwd);
+  const gib = (bavail * bsize) / 2 ** 30;
+  return { name: "disk", ok: gib >= 2, found: `${gib.toFixed(0)} GiB free here`, fix: "free at least 2 GiB, or put `store:` on another disk" };
+}
+
+async function gpuCheck(io: Io): Promise<Check> {
+  const gpus = await visibleGpus(io.env);
+  return { name: "GPU", ok: true, found: gpus.length === 0 ? "none seen by nvidia-smi: models run on the CPU in float32" : gpus.join(", ") };
+}
+
+async function pythonChecks(io: Io): Promise<Check[]> {
+  const found = findPython(io.env, io.root);
+  if (found === undefined) {
+    return [{ name: "Python", ok: false, found: "no .venv, and BACKTRAIL_PYTHON is not set", fix: "run `backtrail setup`, or set BACKTRAIL_PYTHON to a Python that has PyTorch" }];
+  }
+  const report: PythonReport = await probePython(found.python, { timeoutMs: 120_000, root: io.root, env: io.env });
+  const where = `${found.python} (${found.from})`;
+  if (!report.ok) return [{ name: "Python", ok: false, found: where, fix: report.problems.join("; ") }];
+  const versions = Object.entries(report.versions).map(([name, version]) => `${name} ${version}`);
+  const device = report.devices.map((item) => `${item.name} ${Math.round(item.memoryBytes / 2 ** 30)} GiB`);
+  return [
+    { name: "Python", ok: true, found: where },
+    { name: "packages", ok: true, found: versions.join(", ") },
+    { name: "PyTorch devices", ok: true, found: device.length === 0 ? "cpu" : device.join(", ") },
+  ];
+}

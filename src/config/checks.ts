@@ -1,0 +1,169 @@
+// What no single key's schema can see: settings of one arm that cannot go together, and claims that name what is not there. Pure.
+import { hint } from "./messages.ts";
+import { type ArmSettings, type ClaimSettings, testDataSettings } from "./schema.ts";
+import { type ConfigProblem, type Container, getAt, isContainer } from "./values.ts";
+
+/** Settings of one arm that contradict each other. */
+export function crossChecks(settings: ArmSettings): ConfigProblem[] {
+  return [...modelProblems(settings), ...trainProblems(settings), ...puzzleProblems(settings)];
+}
+
+function modelProblems({ model, train }: ArmSettings): ConfigProblem[] {
+  if ("from" in model) return [];
+  const problems: ConfigProblem[] = [];
+  const { width, heads, keyValueHeads = heads, context } = model;
+  if (train === undefined) {
+    const message =
+      "a model from scratch needs training: add a `train` section, or give `from` to decode a published checkpoint";
+    problems.push({ path: ["model"], message, causes: [["train"]] });
+  }
+  if (width % heads !== 0)
+    problems.push({
+      path: ["model", "heads"],
+      message: `width ${width} is not a multiple of heads ${heads}`,
+      causes: [["model", "width"]],
+    });
+  if (heads % keyValueHeads !== 0) {
+    const message = `heads ${heads} is not a multiple of keyValueHeads ${keyValueHeads}`;
+    problems.push({ path: ["model", "keyValueHeads"], message, causes: [["model", "heads"]] });
+  }
+  if (train !== undefined && train.maxTokens > context) {
+    const message = `expected at most the model's context of ${context}, found ${train.maxTokens}`;
+    problems.push({ path: ["train", "maxTokens"], message, causes: [["model", "context"]] });
+  }
+  return problems;
+}
+
+function trainProblems({ train, data }: ArmSettings): ConfigProblem[] {
+  if (train === undefined) return [];
+  const problems: ConfigProblem[] = [];
+  const { examples, microBatch = examples } = train.batch;
+  const steps = train.steps ?? Math.ceil((train.epochs * data.train.size) / examples);
+  if (train.warmupSteps > steps) {
+    const message = `expected at most the ${steps} steps of the training, found ${train.warmupSteps}`;
+    const causes = [
+      ["train", "steps"],
+      ["train", "epochs"],
+      ["train", "batch"],
+      ["data", "train", "size"],
+    ];
+    problems.push({ path: ["train", "warmupSteps"], message, causes });
+  }
+  if (microBatch > examples) {
+    const message = `expected at most the ${examples} examples of a step, found ${microBatch}`;
+    problems.push({ path: ["train", "batch", "microBatch"], message, causes: [["train", "batch", "examples"]] });
+  }
+  return problems;
+}
+
+function puzzleProblems({ puzzle, data }: ArmSettings): ConfigProblem[] {
+  const problems: ConfigProblem[] = [];
+  const { numbers, operands, targets, holdOutTargets } = puzzle;
+  const [low, high] = targets;
+  const reach = largestValue(numbers, operands[1]);
+  if (operands[0] < 1)
+    problems.push({ path: ["puzzle", "operands"], message: `expected numbers from 1 up, found [${operands.join(", ")}]` });
+  else if (reach < low) {
+    const message = `no problem satisfies this: ${numbers} numbers of ${operands.join(" to ")} reach at most ${reach}, the targets start at ${low}. Widen operands or lower targets`;
+    problems.push({ path: ["puzzle", "targets"], message, causes: [["puzzle"]] });
+  }
+  if (low < 1)
+    problems.push({ path: ["puzzle", "targets"], message: `expected targets from 1 up, found [${targets.join(", ")}]` });
+  const values = high - low + 1;
+  const held = Math.round(holdOutTargets * values);
+  const causes = [
+    ["puzzle", "targets"],
+    ["data", "test"],
+  ];
+  const path = ["puzzle", "holdOutTargets"];
+  if (held === 0 && data.test.unseen > 0) {
+    problems.push({
+      path,
+      causes,
+      message: `${holdOutTargets} of ${values} target values holds none out, but data.test.unseen asks for ${data.test.unseen} problems. Raise it, or set data.test.unseen to 0`,
+    });
+  }
+  if (held === values)
+    problems.push({ path, causes, message: `${holdOutTargets} of ${values} target values leaves none to train on. Lower it` });
+  const { depth } = data.train;
+  if (depth !== "uniform" && depth >= numbers - 1) {
+    const message = `expected a step from 0 to ${numbers - 2} (a solution with ${numbers} numbers has ${numbers - 1} steps), found ${depth}`;
+    problems.push({ path: ["data", "train", "depth"], message, causes: [["puzzle", "numbers"]] });
+  }
+  return problems;
+}
+
+/** The largest number that `count` numbers up to `high` can make with + - * /: the best sum or product of two parts. */
+function largestValue(count: number, high: number): number {
+  const best = [0, high];
+  for (let size = 2; size <= count; size++) {
+    best[size] = 0;
+    for (let part = 1; part < size; part++) {
+      const [a, b] = [best[part] as number, best[size - part] as number];
+      best[size] = Math.max(best[size] as number, a + b, a * b);
+    }
+  }
+  return best[count] as number;
+}
+
+/** An arm as far as claims ask about it: also one whose other settings are wrong. */
+export interface NamedArm {
+  readonly name: string;
+  /** Name in the file, without the grid's coordinates. */
+  readonly variant: string;
+  readonly raw: Container;
+}
+
+/** References `arm/policy` (or `policy` of the base arm; an arm's name stands for all of its grid points) and splits that are not there. */
+export function claimProblems(
+  claims: Readonly<Record<string, ClaimSettings>>,
+  base: string,
+  arms: readonly NamedArm[],
+): ConfigProblem[] {
+  return Object.entries(claims).flatMap(([name, claim]) => {
+    const sides = claim.compare.map((reference, index) => {
+      const path = ["claims", name, "compare", String(index)];
+      return resolveReference(reference, base, arms).map((found) =>
+        typeof found === "string" ? { path, message: found } : found,
+      );
+    });
+    const named = sides.flat().filter((side): side is NamedArm => "raw" in side);
+    const problems = sides.flat().filter((side): side is ConfigProblem => "message" in side);
+    const [first, second] = claim.compare.map((reference) => (reference.includes("/") ? reference : `${base}/${reference}`));
+    if (first === second) problems.push({ path: ["claims", name, "compare"], message: `${first} is compared with itself` });
+    return [...problems, ...splitProblems(name, claim.on, named)];
+  });
+}
+
+/** The arms that a reference names, or one sentence on why there is none. */
+function resolveReference(reference: string, base: string, arms: readonly NamedArm[]): readonly (NamedArm | string)[] {
+  const slash = reference.lastIndexOf("/");
+  const armName = slash < 0 ? base : reference.slice(0, slash);
+  const policy = reference.slice(slash + 1);
+  const named = arms.filter((arm) => arm.name === armName || arm.variant === armName);
+  if (named.length === 0) {
+    const names = [...new Set(arms.map((arm) => arm.variant))];
+    return [
+      `unknown arm ${armName}. There is: ${names.join(", ")}${hint(armName, [...names, ...arms.map((arm) => arm.name)])}`,
+    ];
+  }
+  for (const { name, raw } of named) {
+    // A `decode` that is missing or no map is a problem of its own, told elsewhere.
+    if (!isContainer(raw.decode) || Object.hasOwn(raw.decode, policy)) continue;
+    const policies = Object.keys(raw.decode);
+    return [`arm ${name} has no policy ${policy}. It has: ${policies.join(", ")}${hint(policy, policies)}`];
+  }
+  return named;
+}
+
+function splitProblems(claim: string, split: string, arms: readonly NamedArm[]): ConfigProblem[] {
+  const path = ["claims", claim, "on"];
+  const splits = Object.keys(testDataSettings.shape);
+  if (!splits.includes(split))
+    return [{ path, message: `unknown split ${split}. There is: ${splits.join(", ")}${hint(split, splits)}` }];
+  const isEmpty = arms.some(({ raw }) => {
+    const test = testDataSettings.safeParse(getAt(raw, ["data", "test"]) ?? {});
+    return test.success && (test.data as Readonly<Record<string, number>>)[split] === 0;
+  });
+  return isEmpty ? [{ path, message: `split ${split} has no problems: set data.test.${split}` }] : [];
+}

@@ -1,0 +1,207 @@
+// Whole commands on the mock worker: a sweep from config to page, caching, interruption, what users get wrong.
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, it } from "vitest";
+import type { Summary } from "../../src/report/model.ts";
+import { into, root, run, start, temporary } from "./cli.ts";
+
+const smoke = join(root, "configs", "smoke.yaml");
+const readSummary = (folder: string) => JSON.parse(readFileSync(join(folder, "results", "smoke-mock", "summary.json"), "utf8")) as Summary;
+/** What must be equal between two runs: everything but when and where. */
+const comparable = ({ createdAt: _, provenance: __, ...rest }: Summary) => rest;
+
+describe("run --mock", () => {
+  const folder = temporary();
+  let first: Summary;
+
+  beforeAll(async () => {
+    const { code, err } = await run(["run", smoke, "--mock", ...into(folder)]);
+    expect(err).toContain("stages ran");
+    expect(code).toBe(0);
+    first = readSummary(folder);
+  });
+
+  it("leaves config, plan, summary, csv and page", () => {
+    const names = readdirSync(join(folder, "results", "smoke-mock"));
+    expect(names).toEqual(expect.arrayContaining(["config.resolved.json", "plan.json", "summary.json", "results.csv", "report.html"]));
+    expect(names).not.toContain("running.lock");
+    const page = readFileSync(join(folder, "results", "smoke-mock", "report.html"), "utf8");
+    expect(page).not.toMatch(/(src|href)="https?:/);
+  });
+
+  it("measures what it says: every problem once per policy and split, no overlap between splits", () => {
+    expect(first.arms.map((arm) => arm.name)).toEqual(["backtracking", "direct"]);
+    for (const arm of first.arms) {
+      for (const splits of Object.values(arm.policies)) {
+        expect(Object.keys(splits)).toEqual(["seen", "unseen"]);
+        for (const result of Object.values(splits)) {
+          expect(result.n).toBe(24);
+          expect(result.accuracy).toBeCloseTo(result.solved / 24, 12);
+        }
+      }
+    }
+    expect(Object.keys(first.overlap).length).toBeGreaterThanOrEqual(5);
+    expect(Object.values(first.overlap).every((count) => count === 0)).toBe(true);
+  });
+
+  it("finds everything cached the second time and says the same", async () => {
+    const { code, err } = await run(["run", smoke, "--mock", ...into(folder)]);
+    expect(code).toBe(0);
+    expect(err).toContain("0 stages ran");
+    expect(comparable(readSummary(folder))).toEqual(comparable(first));
+  });
+
+  it("reuses data and checkpoints when a decoding setting changes, and keeps the earlier results", async () => {
+    const { code, err } = await run(["run", smoke, "--mock", ...into(folder), "--set", "decode.b1.samples=5"]);
+    expect(code).toBe(0);
+    expect(err).toContain("2 stages ran");
+    expect(err).toContain("were kept in earlier/");
+    const earlier = join(folder, "results", "smoke-mock", "earlier", first.configDigest.slice(0, 12), "summary.json");
+    expect(JSON.parse(readFileSync(earlier, "utf8"))).toMatchObject({ configDigest: first.configDigest });
+  });
+
+  it("gives the same summary with one worker and in another folder", async () => {
+    const other = temporary();
+    const { code } = await run(["run", smoke, "--mock", ...into(other), "--set", "workers.count=1"]);
+    expect(code).toBe(0);
+    const { configDigest: a, ...rest } = comparable(readSummary(other));
+    const { configDigest: b, ...wanted } = comparable(first);
+    expect(a).not.toBe(b);
+    expect(rest).toEqual(wanted);
+  });
+
+  it("plan lists cached stages and why others are to do, and writes nothing", async () => {
+    const set = ["--set", `store=${join(folder, "store")}`];
+    const before = readdirSync(folder, { recursive: true });
+    const { code, out } = await run(["plan", smoke, "--mock", ...set, "--set", "decode.b1.samples=6"]);
+    expect(code).toBe(0);
+    expect(out).toMatch(/cached {2}train backtracking/);
+    expect(out).toMatch(/to do {3}decode backtracking\/b1 .*policy\.samples: \d+ -> 6/);
+    expect(readdirSync(folder, { recursive: true })).toEqual(before);
+  });
+});
+
+describe("interruption", () => {
+  it("goes on after a kill of the coordinator and after Ctrl-C, and ends with the summary of an undisturbed run", async () => {
+    const calm = temporary();
+    const rough = temporary();
+    const long = ["--set", "train.steps=3000", "--set", "train.checkpointEvery=100", "--set", "data.test.seen=200"];
+    expect((await run(["run", smoke, "--mock", ...into(calm), ...long])).code).toBe(0);
+    const killed = start(["run", smoke, "--mock", ...into(rough), ...long]);
+    await killed.saw("train backtracking: started");
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    killed.process.kill("SIGKILL");
+    await killed.finished;
+    const interrupted = start(["run", smoke, "--mock", ...into(rough), ...long]);
+    await interrupted.saw("decode backtracking");
+    interrupted.process.kill("SIGINT");
+    expect((await interrupted.finished).code).toBe(130);
+    const last = await run(["run", smoke, "--mock", ...into(rough), ...long]);
+    expect(last.code).toBe(0);
+    expect(comparable(readSummary(rough))).toEqual(comparable(readSummary(calm)));
+    const metrics = readdirSync(join(rough, "store", "train")).map((key) =>
+      readFileSync(join(rough, "store", "train", key, "metrics.jsonl"), "utf8").trimEnd().split("\n").map((line) => (JSON.parse(line) as { step: number }).step),
+    );
+    for (const steps of metrics) expect(steps).toEqual(Array.from({ length: 3000 }, (_, index) => index + 1));
+  });
+
+  it("refuses a second run of the same sweep and says who holds it", async () => {
+    const folder = temporary();
+    const first = start(["run", smoke, "--mock", ...into(folder), "--set", "train.steps=3000"]);
+    await first.saw("started");
+    const second = await run(["run", smoke, "--mock", ...into(folder), "--set", "train.steps=3000"]);
+    expect(second.code).toBe(2);
+    expect(second.err).toContain(`process ${first.process.pid}`);
+    first.process.kill("SIGKILL");
+    await first.finished;
+  });
+});
+
+describe("what users get wrong: exit code 2, a sentence, no stack", () => {
+  const cases: [string, string[], RegExp, Record<string, string>?][] = [
+    ["no such config", ["run", "nowhere.yaml"], /nowhere\.yaml: there is no such file/],
+    ["unknown command", ["rnu"], /unknown command 'rnu'[\s\S]*Did you mean run\?/],
+    ["results under a file", ["run", smoke, "--mock", "--results", join(root, "package.json")], /package\.json.*not a folder/],
+    ["store under a file", ["run", smoke, "--mock", "--results", temporary(), "--set", `store=${join(root, "package.json")}/x`], /package\.json.*not a folder/],
+    ["a checkpoint that is not there", ["run", smoke, "--set", "model={from: ./nowhere}", "--results", temporary()], /model\.from: there is no directory/],
+    ["a directory that is no checkpoint", ["run", smoke, "--set", `model={from: ${join(root, "src")}}`, "--results", temporary()], /holds no config\.json/],
+    ["no python", ["run", smoke, "--results", temporary(), "--set", `store=${temporary()}`], /nowhere\/python/, { BACKTRAIL_PYTHON: "/nowhere/python" }],
+    ["a range that no problem satisfies", ["plan", smoke, "--set", "puzzle.targets=[9000, 9001]"], /no problem satisfies/],
+    ["an unknown puzzle", ["trace", "cuontdown", "--problem", "1,2 -> 3"], /Did you mean "countdown"/],
+  ];
+  it.each(cases)("%s", async (_, args, message, env) => {
+    const { code, out, err } = await run(args, env === undefined ? {} : { env });
+    expect(err).toMatch(message);
+    expect(out + err).not.toMatch(/\n\s+at .*\.ts:/);
+    expect(code).toBeGreaterThanOrEqual(2);
+    expect(code).toBeLessThanOrEqual(3);
+  });
+});
+
+describe("small commands", () => {
+  it("trace prints the text alone", async () => {
+    const { code, out } = await run(["trace", "countdown", "--problem", "4,4,2 -> 10"]);
+    expect(code).toBe(0);
+    expect(out).toBe("4+4=8\n8+2=10\nGoal Reached!\n");
+  });
+
+  it("grade answers line by line, in order, and goes on after a bad line", async () => {
+    const line = (numbers: number[], target: number, text: string) => JSON.stringify({ id: text, problem: { puzzle: "countdown", numbers, target }, text });
+    const input = [
+      line([4, 9], 16, "4*4=16\nGoal Reached!"),
+      "not json",
+      line([7, 2], 3, "7/2=3\nGoal Reached!"),
+      JSON.stringify({ problem: { puzzle: "chess" }, text: "" }),
+      line([4, 4, 2], 10, "4+4=8\n8+2=10\nGoal Reached!"),
+    ].join("\n");
+    const { code, out } = await run(["grade"], { input });
+    const answers = out.trimEnd().split("\n").map((text) => JSON.parse(text) as { solved?: boolean; error?: object; errors?: { kind: string }[] });
+    expect(answers.map((answer) => (answer.error === undefined ? answer.solved : "error"))).toEqual([false, "error", false, "error", true]);
+    expect(answers[0]?.errors?.[0]?.kind).toBe("operand");
+    expect(answers[2]?.errors?.[0]?.kind).toBe("arithmetic");
+    expect(code).toBe(2);
+  });
+
+  it("data make writes the same bytes for the same seed, inspect counts them, nothing is overwritten", async () => {
+    const folder = temporary();
+    const make = (name: string, ...more: string[]) => run(["data", "make", smoke, "--out", join(folder, name), "--size", "500", ...more]);
+    expect((await make("a")).code).toBe(0);
+    expect((await make("b")).code).toBe(0);
+    expect((await make("c", "--seed", "8")).code).toBe(0);
+    const bytes = (name: string) => readFileSync(join(folder, name, "train-00000.jsonl"), "utf8");
+    expect(bytes("a")).toBe(bytes("b"));
+    expect(bytes("a")).not.toBe(bytes("c"));
+    const again = await make("a");
+    expect(again.code).toBe(2);
+    expect(again.err).toContain("not empty");
+    const { out } = await run(["data", "inspect", join(folder, "a"), "--json"]);
+    expect(JSON.parse(out)).toMatchObject({ examples: 500, origins: { optimal: 250 } });
+    mkdirSync(join(folder, "empty"));
+    expect((await run(["data", "inspect", join(folder, "empty")])).err).toContain("holds no train-");
+  });
+
+  it("a shard changed by hand is refused by name", async () => {
+    const folder = temporary();
+    const stop = start(["run", smoke, "--mock", ...into(folder), "--set", "train.steps=50000"]);
+    await stop.saw("train backtracking: started");
+    stop.process.kill("SIGKILL");
+    await stop.finished;
+    const dataset = join(folder, "store", "dataset");
+    for (const key of readdirSync(dataset)) {
+      const shard = join(dataset, key, "train-00000.jsonl");
+      writeFileSync(shard, readFileSync(shard, "utf8").replace('"target":1', '"target":2'));
+    }
+    const { code, err } = await run(["run", smoke, "--mock", ...into(folder), "--set", "train.steps=50000"]);
+    expect(code).toBe(3);
+    expect(err).toMatch(/train-00000\.jsonl: was changed after it was made/);
+  });
+
+  it("every command has help with an example", async () => {
+    const commands = ["run", "plan", "status", "report", "trace", "grade", "data make", "data inspect", "doctor", "setup", "model show", "schema"];
+    for (const command of commands) {
+      const { code, out } = await run([...command.split(" "), "--help"]);
+      expect(code, command).toBe(0);
+      expect(out, command).toContain(`$ `);
+    }
+  });
+});
