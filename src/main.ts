@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 // argv -> command. The only reader of process.env, the only process.exit, the one place that prints errors.
+import { setMaxListeners } from "node:events";
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -12,6 +13,8 @@ const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 
 async function main(): Promise<number> {
   const interrupt = new AbortController();
+  // Every call in flight listens to it, and there are hundreds.
+  setMaxListeners(0, interrupt.signal);
   let interrupts = 0;
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.on(signal, () => {
@@ -22,7 +25,9 @@ async function main(): Promise<number> {
     });
   }
   // A reader that leaves early (`| head`) is no error of ours.
-  process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? exitCode.done : exitCode.bug));
+  process.stdout.on("error", (error: NodeJS.ErrnoException) =>
+    process.exit(error.code === "EPIPE" ? exitCode.done : exitCode.bug),
+  );
   const { env } = process;
   const io: Io = {
     out: (text) => process.stdout.write(text),

@@ -49,16 +49,22 @@ describe("the import graph", () => {
   });
 
   it("never runs upwards", () => {
-    expect(inside.filter(({ from, to }) => (rank[folder(to)] as number) > (rank[folder(from)] as number)).map(show)).toEqual([]);
+    expect(inside.filter(({ from, to }) => (rank[folder(to)] as number) > (rank[folder(from)] as number)).map(show)).toEqual(
+      [],
+    );
   });
 
   it("lets a stage import only the types of another stage", () => {
-    const across = inside.filter(({ from, to }) => stages.includes(folder(from)) && stages.includes(folder(to)) && folder(from) !== folder(to));
+    const across = inside.filter(
+      ({ from, to }) => stages.includes(folder(from)) && stages.includes(folder(to)) && folder(from) !== folder(to),
+    );
     expect(across.filter(({ typeOnly }) => !typeOnly).map(show)).toEqual([]);
   });
 
   it("keeps contracts apart: config, protocol and store import nothing of each other but types", () => {
-    const across = inside.filter(({ from, to }) => contracts.includes(folder(from)) && contracts.includes(folder(to)) && folder(from) !== folder(to));
+    const across = inside.filter(
+      ({ from, to }) => contracts.includes(folder(from)) && contracts.includes(folder(to)) && folder(from) !== folder(to),
+    );
     expect(across.filter(({ typeOnly }) => !typeOnly).map(show)).toEqual([]);
   });
 
@@ -83,7 +89,8 @@ describe("the import graph", () => {
 
 describe("what only one place may touch", () => {
   const users = (module: string) => imports.filter(({ to }) => to === module).map(({ from }) => from);
-  const mentions = (word: RegExp) => [...texts].filter(([, text]) => word.test(text.replace(/^\s*(\/\/|\*|\/\*).*$/gm, ""))).map(([name]) => name);
+  const mentions = (word: RegExp) =>
+    [...texts].filter(([, text]) => word.test(text.replace(/^\s*(\/\/|\*|\/\*).*$/gm, ""))).map(([name]) => name);
 
   it("zeromq: the transport file", () => {
     expect([...new Set(users("zeromq"))]).toEqual(["worker/transport.ts"]);
@@ -108,7 +115,10 @@ describe("what only one place may touch", () => {
   });
 
   it("result files: written by store/ alone among the stages", () => {
-    const writers = imports.filter(({ from, to }) => /^node:fs/.test(to) && ["plan", "data", "train", "decode", "evaluate", "report", "run"].includes(folder(from)));
+    const writers = imports.filter(
+      ({ from, to }) =>
+        /^node:fs/.test(to) && ["plan", "data", "train", "decode", "evaluate", "report", "run"].includes(folder(from)),
+    );
     const reading = ["run/execute.ts"];
     expect(writers.filter(({ from }) => !reading.includes(from)).map(show)).toEqual([]);
   });

@@ -5,7 +5,8 @@ const codes = { dim: "\x1b[2m", green: "\x1b[32m", red: "\x1b[31m", yellow: "\x1
 
 /** Without colour, trained text stands in [brackets] so that a mask can be read in a log too. */
 export function colourExample(example: Example, colour: boolean): string {
-  const paint = (name: keyof typeof codes, text: string) => (colour && text !== "" ? `${codes[name]}${text}${codes.off}` : text);
+  const paint = (name: keyof typeof codes, text: string) =>
+    colour && text !== "" ? `${codes[name]}${text}${codes.off}` : text;
   let text = "";
   let at = 0;
   for (const [from, to] of example.spans) {

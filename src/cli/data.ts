@@ -60,7 +60,8 @@ function* watched(source: Iterable<Example>, from: number, total: number, progre
 /** Counts by origin, lengths in characters, shares trained; and the first examples with their masks in colour. */
 export async function dataInspectCommand(io: Io, path: string, flags: { examples: string; json: boolean }): Promise<ExitCode> {
   const wanted = Number(flags.examples);
-  if (!Number.isInteger(wanted) || wanted < 0) throw new UserError("usage", `--examples: expected a whole number from 0, found ${flags.examples}`);
+  if (!Number.isInteger(wanted) || wanted < 0)
+    throw new UserError("usage", `--examples: expected a whole number from 0, found ${flags.examples}`);
   const origins: Record<string, number> = {};
   const shown: Example[] = [];
   const lengths: number[] = [];
@@ -87,17 +88,31 @@ export async function dataInspectCommand(io: Io, path: string, flags: { examples
     return 0;
   }
   for (const example of shown) io.out(`${colourExample(example, io.colour)}\n`);
-  io.out(`${counts.examples} examples; by origin: ${Object.entries(origins).map(([name, count]) => `${name} ${count}`).join(", ")}\n`);
-  io.out(`characters: median ${counts.characters.median}, 90% below ${counts.characters.p90}, longest ${counts.characters.max}\n`);
+  io.out(
+    `${counts.examples} examples; by origin: ${Object.entries(origins)
+      .map(([name, count]) => `${name} ${count}`)
+      .join(", ")}\n`,
+  );
+  io.out(
+    `characters: median ${counts.characters.median}, 90% below ${counts.characters.p90}, longest ${counts.characters.max}\n`,
+  );
   io.out(`trained: ${(100 * counts.trainedShare).toFixed(1)}% of the characters\n`);
   return 0;
 }
 
 async function shardsOf(path: string, shown: string): Promise<string[]> {
   const found = await stat(path).catch(() => undefined);
-  if (found === undefined) throw new UserError("file", `${shown}: there is no such file or folder. Give a dataset folder (backtrail data make) or a .jsonl shard.`);
+  if (found === undefined)
+    throw new UserError(
+      "file",
+      `${shown}: there is no such file or folder. Give a dataset folder (backtrail data make) or a .jsonl shard.`,
+    );
   if (found.isFile()) return [path];
   const names = (await readdir(path)).filter((name) => /^train-\d+\.jsonl$/.test(name)).sort();
-  if (names.length === 0) throw new UserError("file", `${shown}: holds no train-*.jsonl shard. Give a dataset folder (backtrail data make) or a .jsonl shard.`);
+  if (names.length === 0)
+    throw new UserError(
+      "file",
+      `${shown}: holds no train-*.jsonl shard. Give a dataset folder (backtrail data make) or a .jsonl shard.`,
+    );
   return names.map((name) => join(path, name));
 }

@@ -1,7 +1,7 @@
 // backtrail doctor: what is here, what is missing and how to mend it.
 import { statfs } from "node:fs/promises";
 import { cpus, totalmem } from "node:os";
-import { probePython, type PythonReport } from "../python/probe.ts";
+import { type PythonReport, probePython } from "../python/probe.ts";
 import { findPython } from "../setup/environment.ts";
 import type { ExitCode, Io } from "./io.ts";
 import { visibleGpus } from "./sweep.ts";
@@ -40,24 +40,44 @@ function nodeCheck(): Check {
 
 function machineCheck(): Check {
   const cores = cpus();
-  return { name: "machine", ok: true, found: `${cores.length} cores (${cores[0]?.model ?? "unknown"}), ${Math.round(totalmem() / 2 ** 30)} GiB` };
+  return {
+    name: "machine",
+    ok: true,
+    found: `${cores.length} cores (${cores[0]?.model ?? "unknown"}), ${Math.round(totalmem() / 2 ** 30)} GiB`,
+  };
 }
 
 async function diskCheck(io: Io): Promise<Check> {
   const { bavail, bsize } = await statfs(io.cwd);
   const gib = (bavail * bsize) / 2 ** 30;
-  return { name: "disk", ok: gib >= 2, found: `${gib.toFixed(0)} GiB free here`, fix: "free at least 2 GiB, or put `store:` on another disk" };
+  return {
+    name: "disk",
+    ok: gib >= 2,
+    found: `${gib.toFixed(0)} GiB free here`,
+    fix: "free at least 2 GiB, or put `store:` on another disk",
+  };
 }
 
 async function gpuCheck(io: Io): Promise<Check> {
   const gpus = await visibleGpus(io.env);
-  return { name: "GPU", ok: true, found: gpus.length === 0 ? "none seen by nvidia-smi: models run on the CPU in float32" : gpus.join(", ") };
+  return {
+    name: "GPU",
+    ok: true,
+    found: gpus.length === 0 ? "none seen by nvidia-smi: models run on the CPU in float32" : gpus.join(", "),
+  };
 }
 
 async function pythonChecks(io: Io): Promise<Check[]> {
   const found = findPython(io.env, io.root);
   if (found === undefined) {
-    return [{ name: "Python", ok: false, found: "no .venv, and BACKTRAIL_PYTHON is not set", fix: "run `backtrail setup`, or set BACKTRAIL_PYTHON to a Python that has PyTorch" }];
+    return [
+      {
+        name: "Python",
+        ok: false,
+        found: "no .venv, and BACKTRAIL_PYTHON is not set",
+        fix: "run `backtrail setup`, or set BACKTRAIL_PYTHON to a Python that has PyTorch",
+      },
+    ];
   }
   const report: PythonReport = await probePython(found.python, { timeoutMs: 120_000, root: io.root, env: io.env });
   const where = `${found.python} (${found.from})`;

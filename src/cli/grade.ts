@@ -31,7 +31,10 @@ export function gradeLine(line: string, flags: GradeFlags): object {
     id = record.id;
     const format = findFormat(record.format === undefined ? flags.format : String(record.format));
     if (typeof record.text !== "string") {
-      throw new UserError("line", `text: expected a string (the response, or prompt and response), found ${JSON.stringify(record.text) ?? "nothing"}`);
+      throw new UserError(
+        "line",
+        `text: expected a string (the response, or prompt and response), found ${JSON.stringify(record.text) ?? "nothing"}`,
+      );
     }
     const { puzzle, problem } = readProblem(record.problem);
     const prompt = format.prompt(problem);
@@ -54,7 +57,10 @@ function parseLine(line: string): Record<string, unknown> {
     throw new UserError("json", `not JSON: ${(error as Error).message}`);
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new UserError("line", `expected an object {problem, format, text}, found ${Array.isArray(value) ? "a list" : typeof value}`);
+    throw new UserError(
+      "line",
+      `expected an object {problem, format, text}, found ${Array.isArray(value) ? "a list" : typeof value}`,
+    );
   }
   return value as Record<string, unknown>;
 }

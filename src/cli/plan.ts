@@ -21,11 +21,17 @@ export async function planCommand(io: Io, path: string, flags: SweepFlags): Prom
     return 0;
   }
   const toDo = states.filter((state) => !state.cached).length;
-  io.out(`${sweep.config.file.name}: ${sweep.plan.arms.length} arms, ${states.length} stages: ${states.length - toDo} cached, ${toDo} to do\n`);
-  io.out(`worker: ${sweep.environment.flavour} on ${sweep.environment.device} (${sweep.environment.dtype}); store: ${sweep.config.file.store}\n\n`);
+  io.out(
+    `${sweep.config.file.name}: ${sweep.plan.arms.length} arms, ${states.length} stages: ${states.length - toDo} cached, ${toDo} to do\n`,
+  );
+  io.out(
+    `worker: ${sweep.environment.flavour} on ${sweep.environment.device} (${sweep.environment.dtype}); store: ${sweep.config.file.store}\n\n`,
+  );
   const width = Math.max(...states.map(({ stage }) => stage.id.length));
   for (const { stage, cached, why } of states) {
-    io.out(`  ${cached ? "cached" : "to do "}  ${stage.id.padEnd(width)}  ${stage.key.slice(0, 12)}${why === "" ? "" : `  ${why}`}\n`);
+    io.out(
+      `  ${cached ? "cached" : "to do "}  ${stage.id.padEnd(width)}  ${stage.key.slice(0, 12)}${why === "" ? "" : `  ${why}`}\n`,
+    );
   }
   io.out(`\n${budgets(sweep.plan)}`);
   for (const claim of claimPowers(sweep)) io.out(`claim ${claim.name}: ${claim.sentence}\n`);
@@ -52,7 +58,9 @@ function budgets(plan: Plan): string {
     const steps = train.steps ?? Math.ceil((train.epochs * data.train.size) / perStep);
     const epochs = ((steps * perStep) / data.train.size).toFixed(2);
     const problems = data.test.seen + data.test.unseen + data.test.dev;
-    return [`arm ${name}: ${steps} steps of ${perStep} examples (${epochs} epochs of ${data.train.size}); ${problems} test problems\n`];
+    return [
+      `arm ${name}: ${steps} steps of ${perStep} examples (${epochs} epochs of ${data.train.size}); ${problems} test problems\n`,
+    ];
   });
   return lines.join("");
 }

@@ -7,7 +7,9 @@ type Done = (code: ExitCode) => void;
 /** All commands. `done` receives the exit code of the one that ran. */
 export function buildProgram(io: Io, done: Done): Command {
   const program = new Command("backtrail")
-    .description("Learning-to-search experiments on language models: data, training, decoding with rollback, verdicts with intervals.")
+    .description(
+      "Learning-to-search experiments on language models: data, training, decoding with rollback, verdicts with intervals.",
+    )
     .version(io.version)
     .showHelpAfterError("(--help shows what there is)")
     .showSuggestionAfterError()
@@ -21,18 +23,32 @@ export function buildProgram(io: Io, done: Done): Command {
 
 const examples = (...lines: string[]) => `\nExamples:\n${lines.map((line) => `  $ ${line}`).join("\n")}\n`;
 const collect = (value: string, before: string[]) => [...before, value];
-const overrides = ["--set <key=value>", "override a setting by its dotted key; may be repeated", collect, [] as string[]] as const;
+const overrides = [
+  "--set <key=value>",
+  "override a setting by its dotted key; may be repeated",
+  collect,
+  [] as string[],
+] as const;
 
 function sweepCommands(program: Command, io: Io, done: Done): void {
   program
     .command("run")
     .argument("<config>", "YAML file")
-    .description("Run a sweep: data, training, decoding, grading, report. Finished stages are reused; an interrupted run goes on.")
+    .description(
+      "Run a sweep: data, training, decoding, grading, report. Finished stages are reused; an interrupted run goes on.",
+    )
     .option(...overrides)
     .option("--mock", "use the mock worker: no Python, no tensors, the same path", false)
     .option("--json", "print the summary as JSON", false)
     .option("--results <folder>", "where results/<name>/ goes", "results")
-    .addHelpText("after", examples("backtrail run configs/quickstart.yaml", "backtrail run configs/quickstart.yaml --set decode.b1.samples=32", "backtrail run configs/quickstart.yaml --mock --json | jq .claims"))
+    .addHelpText(
+      "after",
+      examples(
+        "backtrail run configs/quickstart.yaml",
+        "backtrail run configs/quickstart.yaml --set decode.b1.samples=32",
+        "backtrail run configs/quickstart.yaml --mock --json | jq .claims",
+      ),
+    )
     .action(async (config, flags) => done(await (await import("./run.ts")).runCommand(io, config, flags)));
   program
     .command("plan")
@@ -41,12 +57,20 @@ function sweepCommands(program: Command, io: Io, done: Done): void {
     .option(...overrides)
     .option("--mock", "plan for the mock worker", false)
     .option("--json", "print the plan with all settings resolved", false)
-    .addHelpText("after", examples("backtrail plan configs/quickstart.yaml", "backtrail plan configs/quickstart.yaml --json | jq '.arms[].settings'"))
+    .addHelpText(
+      "after",
+      examples(
+        "backtrail plan configs/quickstart.yaml",
+        "backtrail plan configs/quickstart.yaml --json | jq '.arms[].settings'",
+      ),
+    )
     .action(async (config, flags) => done(await (await import("./plan.ts")).planCommand(io, config, flags)));
   program
     .command("status")
     .argument("<config>", "YAML file")
-    .description("Which stages of a sweep are finished, in progress or to do, and who is running it. May be called from another terminal.")
+    .description(
+      "Which stages of a sweep are finished, in progress or to do, and who is running it. May be called from another terminal.",
+    )
     .option(...overrides)
     .option("--mock", "status of the mock run", false)
     .option("--json", "print as JSON", false)
@@ -58,7 +82,10 @@ function sweepCommands(program: Command, io: Io, done: Done): void {
     .argument("<folder>", "a sweep's results folder")
     .description("Print the table of a finished sweep and write its page again.")
     .option("--json", "print the summary as JSON", false)
-    .addHelpText("after", examples("backtrail report results/quickstart", "backtrail report results/quickstart --json | jq '.arms[0].policies'"))
+    .addHelpText(
+      "after",
+      examples("backtrail report results/quickstart", "backtrail report results/quickstart --json | jq '.arms[0].policies'"),
+    )
     .action(async (folder, flags) => done(await (await import("./report.ts")).reportCommand(io, folder, flags)));
 }
 
@@ -71,14 +98,25 @@ function dataCommands(program: Command, io: Io, done: Done): void {
     .option("--solver <name>", "symbolic solver", "exhaustive")
     .option("--format <name>", "trace format", "self-backtracking")
     .option("--json", "also events, spans and verdict", false)
-    .addHelpText("after", examples('backtrail trace countdown --problem "45,39,2,10 -> 62"', `backtrail trace countdown --problem '{"puzzle":"countdown","numbers":[4,4,2],"target":10}' --json`))
+    .addHelpText(
+      "after",
+      examples(
+        'backtrail trace countdown --problem "45,39,2,10 -> 62"',
+        `backtrail trace countdown --problem '{"puzzle":"countdown","numbers":[4,4,2],"target":10}' --json`,
+      ),
+    )
     .action(async (puzzle, flags) => done(await (await import("./trace.ts")).traceCommand(io, puzzle, flags)));
   program
     .command("grade")
     .description("Grade responses: one JSON object a line on stdin {id?, problem, format, text}, one verdict a line on stdout.")
     .option("--format <name>", "format of lines that name none", "self-backtracking")
     .option("--use-all-numbers", "an answer must use every number", false)
-    .addHelpText("after", examples(`echo '{"problem":{"puzzle":"countdown","numbers":[4,4,2],"target":10},"text":"4+4=8\\n8+2=10\\nGoal Reached!"}' | backtrail grade`))
+    .addHelpText(
+      "after",
+      examples(
+        `echo '{"problem":{"puzzle":"countdown","numbers":[4,4,2],"target":10},"text":"4+4=8\\n8+2=10\\nGoal Reached!"}' | backtrail grade`,
+      ),
+    )
     .action(async (flags) => done(await (await import("./grade.ts")).gradeCommand(io, flags)));
   const data = program.command("data").description("Datasets alone: make, look.");
   data
@@ -123,7 +161,10 @@ function environmentCommands(program: Command, io: Io, done: Done): void {
     .argument("<model>", "a checkpoint directory or a Hugging Face Hub id")
     .description("Type, size, tokenizer, whether <backtrack> is a token, and the memory that training and decoding need.")
     .option("--json", "print as JSON", false)
-    .addHelpText("after", examples("backtrail model show unsloth/Llama-3.2-1B", "backtrail model show /models/checkpoint --json"))
+    .addHelpText(
+      "after",
+      examples("backtrail model show unsloth/Llama-3.2-1B", "backtrail model show /models/checkpoint --json"),
+    )
     .action(async (model, flags) => done(await (await import("./model.ts")).modelShowCommand(io, model, flags)));
   program
     .command("schema")

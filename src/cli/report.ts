@@ -26,6 +26,9 @@ async function readRecord<T>(path: string, folder: string): Promise<T> {
   try {
     return JSON.parse(text) as T;
   } catch (error) {
-    throw new UserError("results", `${path}: not JSON (${(error as Error).message}). Run the sweep again to write ${folder} anew; its stages are cached.`);
+    throw new UserError(
+      "results",
+      `${path}: not JSON (${(error as Error).message}). Run the sweep again to write ${folder} anew; its stages are cached.`,
+    );
   }
 }

@@ -36,14 +36,20 @@ export async function runCommand(io: Io, path: string, flags: RunFlags): Promise
   const lock = await lockSweep(folder);
   const pools: Promise<Pool>[] = [];
   try {
-    progress.say(`${sweep.config.file.name}: ${sweep.plan.arms.length} arms, ${sweep.plan.stages.length} stages, ${sweep.environment.flavour} worker on ${sweep.environment.device} (${sweep.environment.dtype})`);
+    progress.say(
+      `${sweep.config.file.name}: ${sweep.plan.arms.length} arms, ${sweep.plan.stages.length} stages, ${sweep.environment.flavour} worker on ${sweep.environment.device} (${sweep.environment.dtype})`,
+    );
     const context = contextFor(io, sweep, store, progress, python, pools, join(folder, "logs"));
     const executed = await executePlan(context, sweep.plan, { atOnce: sweep.config.file.workers.count });
     const outputs = await gatherResults(context, sweep.config, sweep.plan, executed, new Date().toISOString());
     await writeResults(folder, sweep, outputs, progress);
     const took = formatDuration((performance.now() - begun) / 1000);
     progress.say(`${executed.ran} stages ran, ${executed.cached} were cached, ${executed.failures.length} failed, in ${took}`);
-    io.out(flags.json ? `${JSON.stringify(outputs.summary, null, 2)}\n` : `\n${renderTable(outputs.summary, { colour: io.colour, width: io.width })}\n`);
+    io.out(
+      flags.json
+        ? `${JSON.stringify(outputs.summary, null, 2)}\n`
+        : `\n${renderTable(outputs.summary, { colour: io.colour, width: io.width })}\n`,
+    );
     progress.say(`Page: ${join(flags.results, sweep.folder, "report.html")}`);
     return codeOf(executed.failures.length, outputs);
   } finally {
@@ -54,7 +60,9 @@ export async function runCommand(io: Io, path: string, flags: RunFlags): Promise
 
 function codeOf(failures: number, { summary }: RunOutputs): ExitCode {
   if (failures > 0) return exitCode.failedStages;
-  return summary.claims.some((claim) => claim.required && claim.verdict !== "supported") ? exitCode.claimNotSupported : exitCode.done;
+  return summary.claims.some((claim) => claim.required && claim.verdict !== "supported")
+    ? exitCode.claimNotSupported
+    : exitCode.done;
 }
 
 function pythonFor(io: Io, sweep: LoadedSweep, mock: boolean): string {
@@ -68,7 +76,15 @@ function pythonFor(io: Io, sweep: LoadedSweep, mock: boolean): string {
   );
 }
 
-function contextFor(io: Io, sweep: LoadedSweep, store: Store, progress: Progress, python: string, pools: Promise<Pool>[], logDirectory: string): RunContext {
+function contextFor(
+  io: Io,
+  sweep: LoadedSweep,
+  store: Store,
+  progress: Progress,
+  python: string,
+  pools: Promise<Pool>[],
+  logDirectory: string,
+): RunContext {
   const { workers } = sweep.config.file;
   const { flavour, device } = sweep.environment;
   const cpu = cpus();
@@ -78,7 +94,13 @@ function contextFor(io: Io, sweep: LoadedSweep, store: Store, progress: Progress
     progress,
     signal: io.signal,
     code: { backtrail: io.version, protocol: String(protocolVersion), node: process.version },
-    machine: { host: hostname(), cpu: cpu[0]?.model ?? "unknown", cores: cpu.length, memoryGiB: Math.round(totalmem() / 2 ** 30), device },
+    machine: {
+      host: hostname(),
+      cpu: cpu[0]?.model ?? "unknown",
+      cores: cpu.length,
+      memoryGiB: Math.round(totalmem() / 2 ** 30),
+      device,
+    },
     workers: () => {
       const existing = pools[0];
       if (existing !== undefined) return existing;

@@ -33,8 +33,13 @@ export interface LoadedSweep {
 export async function visibleGpus(env: Io["env"]): Promise<string[]> {
   if (env.CUDA_VISIBLE_DEVICES === "" || env.CUDA_VISIBLE_DEVICES === "-1") return [];
   try {
-    const { stdout } = await promisify(execFile)("nvidia-smi", ["--query-gpu=name", "--format=csv,noheader"], { timeout: 10_000 });
-    return stdout.split("\n").map((line) => line.trim()).filter((line) => line !== "");
+    const { stdout } = await promisify(execFile)("nvidia-smi", ["--query-gpu=name", "--format=csv,noheader"], {
+      timeout: 10_000,
+    });
+    return stdout
+      .split("\n")
+      .map((line) => line.trim())
+      .filter((line) => line !== "");
   } catch {
     return []; // no driver here: that is an answer, not an error
   }

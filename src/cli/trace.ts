@@ -22,12 +22,18 @@ export async function traceCommand(io: Io, puzzleName: string, flags: TraceFlags
   const format = findFormat(flags.format);
   if (!Object.hasOwn(solvers, flags.solver)) {
     const near = nearest(flags.solver, Object.keys(solvers));
-    throw new UserError("solver-unknown", `--solver: unknown solver ${quote(flags.solver)}; there is: ${Object.keys(solvers).join(", ")}.${near ? ` Did you mean ${near}?` : ""}`);
+    throw new UserError(
+      "solver-unknown",
+      `--solver: unknown solver ${quote(flags.solver)}; there is: ${Object.keys(solvers).join(", ")}.${near ? ` Did you mean ${near}?` : ""}`,
+    );
   }
   const problem = puzzle.readProblem(problemRecord(puzzleName, flags.problem));
   const trace = [...solvers[flags.solver as keyof typeof solvers](puzzle, problem)];
   if (!trace.some((event) => event.kind === "goal")) {
-    throw new UserError("no-solution", `${flags.problem}: no solution uses all numbers, so there is no trace to print. Try another problem.`);
+    throw new UserError(
+      "no-solution",
+      `${flags.problem}: no solution uses all numbers, so there is no trace to print. Try another problem.`,
+    );
   }
   const events = format.project(trace);
   const { text, eventSpans } = format.render(problem, events);
@@ -36,7 +42,16 @@ export async function traceCommand(io: Io, puzzleName: string, flags: TraceFlags
     return 0;
   }
   const verdict = grade(format, puzzle, problem, text);
-  const record = { problem: puzzle.writeProblem(problem), format: flags.format, solver: flags.solver, prompt: format.prompt(problem), text, events, eventSpans, verdict };
+  const record = {
+    problem: puzzle.writeProblem(problem),
+    format: flags.format,
+    solver: flags.solver,
+    prompt: format.prompt(problem),
+    text,
+    events,
+    eventSpans,
+    verdict,
+  };
   io.out(`${JSON.stringify(record, null, 2)}\n`);
   return 0;
 }
@@ -51,6 +66,9 @@ function problemRecord(puzzleName: string, text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch {
-    throw new UserError("problem", `--problem: expected JSON such as {"puzzle":"countdown","numbers":[4,9],"target":36}, or the short form "4,9 -> 36"; found ${quote(text)}.`);
+    throw new UserError(
+      "problem",
+      `--problem: expected JSON such as {"puzzle":"countdown","numbers":[4,9],"target":36}, or the short form "4,9 -> 36"; found ${quote(text)}.`,
+    );
   }
 }

@@ -121,14 +121,13 @@ export function claimProblems(
   arms: readonly NamedArm[],
 ): ConfigProblem[] {
   return Object.entries(claims).flatMap(([name, claim]) => {
-    const sides = claim.compare.map((reference, index) => {
-      const path = ["claims", name, "compare", String(index)];
-      return resolveReference(reference, base, arms).map((found) =>
-        typeof found === "string" ? { path, message: found } : found,
-      );
-    });
-    const named = sides.flat().filter((side): side is NamedArm => "raw" in side);
-    const problems = sides.flat().filter((side): side is ConfigProblem => "message" in side);
+    const problems: ConfigProblem[] = [];
+    const named: NamedArm[] = [];
+    for (const [index, reference] of claim.compare.entries()) {
+      const found = resolveReference(reference, base, arms);
+      if (typeof found === "string") problems.push({ path: ["claims", name, "compare", String(index)], message: found });
+      else named.push(...found);
+    }
     const [first, second] = claim.compare.map((reference) => (reference.includes("/") ? reference : `${base}/${reference}`));
     if (first === second) problems.push({ path: ["claims", name, "compare"], message: `${first} is compared with itself` });
     return [...problems, ...splitProblems(name, claim.on, named)];
@@ -136,22 +135,20 @@ export function claimProblems(
 }
 
 /** The arms that a reference names, or one sentence on why there is none. */
-function resolveReference(reference: string, base: string, arms: readonly NamedArm[]): readonly (NamedArm | string)[] {
+function resolveReference(reference: string, base: string, arms: readonly NamedArm[]): readonly NamedArm[] | string {
   const slash = reference.lastIndexOf("/");
   const armName = slash < 0 ? base : reference.slice(0, slash);
   const policy = reference.slice(slash + 1);
   const named = arms.filter((arm) => arm.name === armName || arm.variant === armName);
   if (named.length === 0) {
     const names = [...new Set(arms.map((arm) => arm.variant))];
-    return [
-      `unknown arm ${armName}. There is: ${names.join(", ")}${hint(armName, [...names, ...arms.map((arm) => arm.name)])}`,
-    ];
+    return `unknown arm ${armName}. There is: ${names.join(", ")}${hint(armName, [...names, ...arms.map((arm) => arm.name)])}`;
   }
   for (const { name, raw } of named) {
     // A `decode` that is missing or no map is a problem of its own, told elsewhere.
     if (!isContainer(raw.decode) || Object.hasOwn(raw.decode, policy)) continue;
     const policies = Object.keys(raw.decode);
-    return [`arm ${name} has no policy ${policy}. It has: ${policies.join(", ")}${hint(policy, policies)}`];
+    return `arm ${name} has no policy ${policy}. It has: ${policies.join(", ")}${hint(policy, policies)}`;
   }
   return named;
 }

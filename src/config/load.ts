@@ -1,5 +1,5 @@
 // YAML text -> resolved config. Every problem is found in one go and says file:line:column. No file access.
-import { type Document, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument, parse as parseYaml } from "yaml";
+import { type Document, isAlias, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument, parse as parseYaml } from "yaml";
 import { UserError } from "../lib/errors.ts";
 import { asProblems } from "./messages.ts";
 import { type ResolvedConfig, resolveArms } from "./resolve.ts";
@@ -104,6 +104,7 @@ function offsetOf(document: Document, problem: ConfigProblem): number {
   let node: unknown = document.contents;
   let offset = 0;
   for (const [index, key] of problem.path.entries()) {
+    if (isAlias(node)) node = node.resolve(document);
     const last = index === problem.path.length - 1;
     if (isMap(node)) {
       const pair = node.items.find((item) => isScalar(item.key) && String(item.key.value) === key);

@@ -63,7 +63,7 @@ function unionProblems(
     if (value === undefined) return [{ path, message: `missing: expected ${expected}` }];
     return [{ path, message: `expected ${expected}, found ${shown(value)}${hint(value, options)}` }];
   }
-  const options = schemasAt(root.schema, path).flatMap(unionOptions);
+  const options = [...new Set(schemasAt(root.schema, path).flatMap(unionOptions))];
   const objects = options.map((option, index) => ({ option, index })).filter(({ option }) => option._zod.def.type === "object");
   if (!isContainer(value) || objects.length === 0) return [wrongValue(path, value, root)];
   const chosen = chooseBranch(objects, value);
@@ -109,7 +109,7 @@ function shapeOf(schema: Schema): Readonly<Record<string, Schema>> {
 
 function requiredKeys(schema: Schema): string[] {
   return Object.entries(shapeOf(schema))
-    .filter(([, item]) => item._zod.optin !== "optional")
+    .filter(([, item]) => !z.core.safeParse(item, undefined).success)
     .map(([key]) => key);
 }
 

@@ -76,14 +76,25 @@ function planArm(name: string, settings: ArmSettings, environment: PlanEnvironme
   const trained =
     dataset === undefined
       ? undefined
-      : add(`train ${name}`, "train", { model: resolvedModel, train: { ...train, checkpointEvery: undefined }, seed, ...where }, { dataset });
+      : add(
+          `train ${name}`,
+          "train",
+          { model: resolvedModel, train: { ...train, checkpointEvery: undefined }, seed, ...where },
+          { dataset },
+        );
   const decode: Record<string, string> = {};
   const graded: Record<string, string> = {};
   for (const [policy, policySettings] of Object.entries(settings.decode)) {
     const own = trained === undefined ? { model: resolvedModel } : { dtype: resolvedModel.dtype };
     const oracle = "select" in policySettings && policySettings.select === "oracle" ? { grade } : {};
     const inputs = { problems, ...(trained === undefined ? {} : { train: trained }) };
-    decode[policy] = add(`decode ${name}/${policy}`, "decode", { policy: policySettings, seed, ...own, ...oracle, ...where }, inputs, policy);
+    decode[policy] = add(
+      `decode ${name}/${policy}`,
+      "decode",
+      { policy: policySettings, seed, ...own, ...oracle, ...where },
+      inputs,
+      policy,
+    );
     graded[policy] = add(`grade ${name}/${policy}`, "grade", { grade }, { decode: decode[policy], problems }, policy);
   }
   const optional = { ...(dataset === undefined ? {} : { dataset }), ...(trained === undefined ? {} : { train: trained }) };
@@ -128,7 +139,9 @@ export function nearestStage<T extends { readonly settings: Json }>(candidates: 
 
 function leaves(value: Json, path = ""): Set<string> {
   if (!isObject(value)) return new Set([`${path}=${canonicalJson(value)}`]);
-  return new Set(Object.entries(value).flatMap(([key, item]) => (item === undefined ? [] : [...leaves(item, `${path}.${key}`)])));
+  return new Set(
+    Object.entries(value).flatMap(([key, item]) => (item === undefined ? [] : [...leaves(item, `${path}.${key}`)])),
+  );
 }
 
 function isObject(value: Json | undefined): value is { readonly [key: string]: Json | undefined } {

@@ -27,10 +27,18 @@ interface Axis {
 function frame(x: Axis, y: Axis, marks: Part, label: string): Markup {
   const px = (value: number) => fixed(plot.left + inner.width * x.at(value));
   const py = (value: number) => fixed(plot.top + inner.height * (1 - y.at(value)));
-  const xs = x.ticks.map((tick) => html`<line class="grid" x1="${px(tick.value)}" x2="${px(tick.value)}" y1="${plot.top}" y2="${plot.top + inner.height}"/>
-<text x="${px(tick.value)}" y="${plot.top + inner.height + 16}" text-anchor="middle">${tick.text}</text>`);
-  const ys = y.ticks.map((tick) => html`<line class="grid" x1="${plot.left}" x2="${plot.left + inner.width}" y1="${py(tick.value)}" y2="${py(tick.value)}"/>
-<text x="${plot.left - 6}" y="${py(tick.value) + 4}" text-anchor="end">${tick.text}</text>`);
+  const xs = x.ticks.map(
+    (
+      tick,
+    ) => html`<line class="grid" x1="${px(tick.value)}" x2="${px(tick.value)}" y1="${plot.top}" y2="${plot.top + inner.height}"/>
+<text x="${px(tick.value)}" y="${plot.top + inner.height + 16}" text-anchor="middle">${tick.text}</text>`,
+  );
+  const ys = y.ticks.map(
+    (
+      tick,
+    ) => html`<line class="grid" x1="${plot.left}" x2="${plot.left + inner.width}" y1="${py(tick.value)}" y2="${py(tick.value)}"/>
+<text x="${plot.left - 6}" y="${py(tick.value) + 4}" text-anchor="end">${tick.text}</text>`,
+  );
   return html`<svg class="plot" viewBox="0 0 ${plot.width} ${plot.height}" role="img" aria-label="${label}">${xs}${ys}${marks}
 <text x="${plot.left + inner.width / 2}" y="${plot.height - 4}" text-anchor="middle">${x.label}</text>
 <text x="12" y="${plot.top + inner.height / 2}" text-anchor="middle" transform="rotate(-90 12 ${plot.top + inner.height / 2})">${y.label}</text></svg>`;
@@ -45,13 +53,19 @@ const shareAxis: Axis = {
 function logAxis(label: string, values: readonly number[]): Axis {
   const low = Math.floor(Math.log10(Math.max(1e-9, Math.min(...values))));
   const high = Math.max(low + 1, Math.ceil(Math.log10(Math.max(...values))));
-  const ticks = Array.from({ length: high - low + 1 }, (_, index) => ({ value: 10 ** (low + index), text: compact(10 ** (low + index)) }));
+  const ticks = Array.from({ length: high - low + 1 }, (_, index) => ({
+    value: 10 ** (low + index),
+    text: compact(10 ** (low + index)),
+  }));
   return { label, at: (value) => (Math.log10(value) - low) / (high - low), ticks };
 }
 
 /** Accuracy against tokens generated per problem, with intervals: what search buys. One mark per policy of each arm. */
 export function costPlot(rows: readonly ResultRow[], colourOf: (arm: string) => number): Markup {
-  const axis = logAxis("tokens generated per problem (log)", rows.map(({ result }) => Math.max(1, result.tokensGenerated.mean)));
+  const axis = logAxis(
+    "tokens generated per problem (log)",
+    rows.map(({ result }) => Math.max(1, result.tokensGenerated.mean)),
+  );
   const marks = rows.map(({ arm, policy, result }) => {
     const x = fixed(plot.left + inner.width * axis.at(Math.max(1, result.tokensGenerated.mean)));
     const y = (share: number) => fixed(plot.top + inner.height * (1 - share));
@@ -66,10 +80,20 @@ export function costPlot(rows: readonly ResultRow[], colourOf: (arm: string) => 
 export function lossPlot(losses: Readonly<Record<string, readonly LossPoint[]>>, colourOf: (arm: string) => number): Markup {
   const points = Object.values(losses).flat();
   const last = Math.max(1, ...points.map((point) => point.step));
-  const steps: Axis = { label: "step", at: (value) => value / last, ticks: [0, 0.25, 0.5, 0.75, 1].map((share) => ({ value: share * last, text: compact(Math.round(share * last)) })) };
-  const loss = logAxis("loss (nats per trained token, log)", points.map((point) => point.loss));
+  const steps: Axis = {
+    label: "step",
+    at: (value) => value / last,
+    ticks: [0, 0.25, 0.5, 0.75, 1].map((share) => ({ value: share * last, text: compact(Math.round(share * last)) })),
+  };
+  const loss = logAxis(
+    "loss (nats per trained token, log)",
+    points.map((point) => point.loss),
+  );
   const lines = Object.entries(losses).map(([arm, curve]) => {
-    const path = curve.map(({ step, loss: value }, index) => `${index === 0 ? "M" : "L"}${fixed(plot.left + inner.width * steps.at(step))} ${fixed(plot.top + inner.height * (1 - loss.at(Math.max(1e-9, value))))}`);
+    const path = curve.map(
+      ({ step, loss: value }, index) =>
+        `${index === 0 ? "M" : "L"}${fixed(plot.left + inner.width * steps.at(step))} ${fixed(plot.top + inner.height * (1 - loss.at(Math.max(1e-9, value))))}`,
+    );
     return html`<g class="c${colourOf(arm)}"><path class="curve" d="${path.join("")}"/><title>${arm}</title></g>`;
   });
   return frame(steps, loss, lines, "training loss");
@@ -88,7 +112,9 @@ export function errorBar(row: ResultRow, kinds: readonly string[]): Markup {
     return html`<rect class="${name}" x="${fixed(x)}" width="${fixed(width)}" y="0" height="14"><title>${label}</title></rect>`;
   };
   const good = segment("solved", (200 * solved) / n, `solved ${solved} of ${n}`);
-  const bad = kinds.map((kind, index) => segment(`k${index}`, (200 * scale * (errors[kind] ?? 0)) / n, `${kind}: in ${errors[kind] ?? 0} answers`));
+  const bad = kinds.map((kind, index) =>
+    segment(`k${index}`, (200 * scale * (errors[kind] ?? 0)) / n, `${kind}: in ${errors[kind] ?? 0} answers`),
+  );
   return html`<svg class="bar" viewBox="0 0 200 14" preserveAspectRatio="none" role="img" aria-label="solved and errors">${good}${bad}</svg>`;
 }
 

@@ -1,6 +1,18 @@
 // The page of a sweep: one offline file, no scripts, no network. Pure: record in, text out.
 import { costPlot, errorBar, intervalBar, legend, lossPlot } from "./charts.ts";
-import { compact, integer, mean, percent, points, pointsInterval, pValue, type ResultRow, resultRows, shareInterval, splitsOf } from "./figures.ts";
+import {
+  compact,
+  integer,
+  mean,
+  percent,
+  points,
+  pointsInterval,
+  pValue,
+  type ResultRow,
+  resultRows,
+  shareInterval,
+  splitsOf,
+} from "./figures.ts";
 import { html, type Markup, trusted } from "./markup.ts";
 import type { ReportExtras, Summary } from "./model.ts";
 import { style } from "./style.ts";
@@ -13,7 +25,18 @@ const kindColours = 7;
 export function renderHtml(summary: Summary, extras: ReportExtras): string {
   const names = summary.arms.map((arm) => arm.name);
   const colourOf = (arm: string) => Math.max(0, names.indexOf(arm)) % armColours;
-  const body = [head(summary), claims(summary), accuracies(summary), costs(summary, colourOf), tests(summary), budgets(summary), losses(extras, colourOf), errors(summary), trees(extras), provenance(summary)];
+  const body = [
+    head(summary),
+    claims(summary),
+    accuracies(summary),
+    costs(summary, colourOf),
+    tests(summary),
+    budgets(summary),
+    losses(extras, colourOf),
+    errors(summary),
+    trees(extras),
+    provenance(summary),
+  ];
   const page = html`<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><title>${summary.name} - Backtrail</title>
 <style>${trusted(style)}</style></head><body><main>${body}</main></body></html>
@@ -32,7 +55,8 @@ ${summary.flavour === "mock" ? mock : undefined}${failures}`;
 function claims(summary: Summary): Markup | undefined {
   if (summary.claims.length === 0) return undefined;
   return html`<h2>Claims</h2>${summary.claims.map(
-    (claim) => html`<div class="claim ${claim.verdict}"><b>${claim.verdict}</b> ${claim.name}${claim.required ? " (required)" : ""}: ${claim.statement}<p class="dim">${claim.explanation}</p></div>`,
+    (claim) =>
+      html`<div class="claim ${claim.verdict}"><b>${claim.verdict}</b> ${claim.name}${claim.required ? " (required)" : ""}: ${claim.statement}<p class="dim">${claim.explanation}</p></div>`,
   )}`;
 }
 
@@ -51,8 +75,17 @@ function accuracyRow({ arm, policy, result }: ResultRow): Markup {
 }
 
 function costs(summary: Summary, colourOf: (arm: string) => number): Markup {
-  const figures = splitsOf(summary).map((split) => html`<h3>${split}</h3>${costPlot(resultRows(summary).filter((row) => row.split === split), colourOf)}`);
-  return html`<h2>Accuracy against tokens</h2>${armLegend(summary.arms.map((arm) => arm.name), colourOf)}${figures}`;
+  const figures = splitsOf(summary).map(
+    (split) =>
+      html`<h3>${split}</h3>${costPlot(
+        resultRows(summary).filter((row) => row.split === split),
+        colourOf,
+      )}`,
+  );
+  return html`<h2>Accuracy against tokens</h2>${armLegend(
+    summary.arms.map((arm) => arm.name),
+    colourOf,
+  )}${figures}`;
 }
 
 function armLegend(names: readonly string[], colourOf: (arm: string) => number): Markup {
@@ -62,7 +95,9 @@ function armLegend(names: readonly string[], colourOf: (arm: string) => number):
 function tests(summary: Summary): Markup | undefined {
   if (summary.comparisons.length === 0) return undefined;
   const rows = summary.comparisons.map(
-    (test) => html`<tr><td class="l">${test.first}</td><td class="l">${test.second}</td><td class="l">${test.split}</td><td>${points(test.difference)}</td><td>${pointsInterval(test.interval)}</td>
+    (
+      test,
+    ) => html`<tr><td class="l">${test.first}</td><td class="l">${test.second}</td><td class="l">${test.split}</td><td>${points(test.difference)}</td><td>${pointsInterval(test.interval)}</td>
 <td>${integer(test.onlyFirst)}</td><td>${integer(test.onlySecond)}</td><td>${pValue(test.pValue)}</td></tr>`,
   );
   return html`<h2>Paired tests</h2><p class="dim">The same problems under two policies: difference in percentage points with Tango's 95% interval, problems that only one of the two solves, exact two-sided McNemar test. Many tests are shown and none is corrected for that: the claims above are the ones stated beforehand.</p>
@@ -73,7 +108,9 @@ function budgets(summary: Summary): Markup | undefined {
   const rows = summary.arms.flatMap(({ name, budget }) =>
     budget === null
       ? []
-      : [html`<tr><td class="l">${name}</td><td>${compact(budget.parameters)}</td><td>${integer(budget.steps)}</td><td>${integer(budget.examples)}</td><td>${integer(budget.directExamples)}</td><td>${integer(budget.backtrackExamples)}</td><td>${integer(budget.tokens)}</td><td>${integer(budget.trainedTokens)}</td><td>${budget.finalLoss.toFixed(4)}</td></tr>`],
+      : [
+          html`<tr><td class="l">${name}</td><td>${compact(budget.parameters)}</td><td>${integer(budget.steps)}</td><td>${integer(budget.examples)}</td><td>${integer(budget.directExamples)}</td><td>${integer(budget.backtrackExamples)}</td><td>${integer(budget.tokens)}</td><td>${integer(budget.trainedTokens)}</td><td>${budget.finalLoss.toFixed(4)}</td></tr>`,
+        ],
   );
   if (rows.length === 0) return undefined;
   return html`<h2>Training budget</h2><p class="dim">What each model was given: optimizer steps, examples seen (direct ones, and ones that end in a wrong action and a backtrack), tokens read and tokens trained on.</p>
@@ -89,9 +126,13 @@ function losses(extras: ReportExtras, colourOf: (arm: string) => number): Markup
 function errors(summary: Summary): Markup {
   const rows = resultRows(summary);
   const kinds = [...new Set(rows.flatMap((row) => Object.keys(row.result.errors)))].sort();
-  const named: [string, string][] = [["solved", "solved"], ...kinds.map((kind, index): [string, string] => [`k${index % kindColours}`, kind])];
+  const named: [string, string][] = [
+    ["solved", "solved"],
+    ...kinds.map((kind, index): [string, string] => [`k${index % kindColours}`, kind]),
+  ];
   const lines = rows.map(
-    (row) => html`<tr><td class="l">${row.arm}</td><td class="l">${row.policy}</td><td class="l">${row.split}</td><td class="l">${errorBar(row, kinds)}</td>${kinds.map((kind) => html`<td>${row.result.errors[kind] ?? 0}</td>`)}</tr>`,
+    (row) =>
+      html`<tr><td class="l">${row.arm}</td><td class="l">${row.policy}</td><td class="l">${row.split}</td><td class="l">${errorBar(row, kinds)}</td>${kinds.map((kind) => html`<td>${row.result.errors[kind] ?? 0}</td>`)}</tr>`,
   );
   return html`<h2>What goes wrong</h2><p class="dim">Answers with at least one error of each kind. An answer may have several.</p>${legend(named)}
 <div class="scroll"><table><thead><tr><th class="l">arm</th><th class="l">policy</th><th class="l">split</th><th class="l">share</th>${kinds.map((kind) => html`<th>${kind}</th>`)}</tr></thead><tbody>${lines}</tbody></table></div>`;
@@ -103,11 +144,16 @@ function trees(extras: ReportExtras): Markup | undefined {
 }
 
 function provenance(summary: Summary): Markup {
-  const stages = Array.isArray(summary.provenance) ? summary.provenance : ((summary.provenance as { stages?: readonly object[] } | null)?.stages ?? []);
+  const stages = Array.isArray(summary.provenance)
+    ? summary.provenance
+    : ((summary.provenance as { stages?: readonly object[] } | null)?.stages ?? []);
   const rows = (stages as readonly { stage?: string; key?: string; digest?: string | null; seconds?: number | null }[]).map(
-    (stage) => html`<tr><td class="l">${stage.stage ?? ""}</td><td class="l">${(stage.key ?? "").slice(0, 16)}</td><td class="l">${(stage.digest ?? "").slice(0, 16)}</td><td>${stage.seconds === null || stage.seconds === undefined ? "" : stage.seconds.toFixed(1)}</td></tr>`,
+    (stage) =>
+      html`<tr><td class="l">${stage.stage ?? ""}</td><td class="l">${(stage.key ?? "").slice(0, 16)}</td><td class="l">${(stage.digest ?? "").slice(0, 16)}</td><td>${stage.seconds === null || stage.seconds === undefined ? "" : stage.seconds.toFixed(1)}</td></tr>`,
   );
-  const overlap = Object.entries(summary.overlap).map(([pair, count]) => html`<tr><td class="l">${pair}</td><td>${count}</td></tr>`);
+  const overlap = Object.entries(summary.overlap).map(
+    ([pair, count]) => html`<tr><td class="l">${pair}</td><td>${count}</td></tr>`,
+  );
   const { stages: _, ...rest } = (summary.provenance ?? {}) as Record<string, unknown>;
   return html`<h2>Provenance</h2><p>Configuration digest <code>${summary.configDigest.slice(0, 16)}</code>; the resolved configuration, the plan and all figures lie beside this page. Run the same configuration again to make everything anew or find it cached.</p>
 <pre>${JSON.stringify(rest, null, 1)}</pre>

@@ -61,6 +61,8 @@ export interface SplitResult {
   readonly tokensGenerated: { readonly mean: number; readonly median: number; readonly total: number };
   /** Error kind -> number of problems whose chosen answer has an error of this kind (several kinds: counted in each). */
   readonly errors: Readonly<Record<string, number>>;
+  /** Error kind -> number of problems whose FIRST error is of this kind: adds up to the problems with an error. */
+  readonly firstErrors: Readonly<Record<string, number>>;
 }
 
 /** Two policies (written arm/policy) on the same problems. */

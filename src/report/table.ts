@@ -58,9 +58,22 @@ function results(summary: Summary, options: TableOptions, pens: Pens): string {
     shareInterval(result.interval),
     mean(result.tokensGenerated.mean),
   ]);
-  const columns = [left("policy"), left("split"), right("n"), right("solved"), right("accuracy"), right("95% interval"), right("tokens/problem")];
+  const columns = [
+    left("policy"),
+    left("split"),
+    right("n"),
+    right("solved"),
+    right("accuracy"),
+    right("95% interval"),
+    right("tokens/problem"),
+  ];
   const spread = withoutRepeats(body);
-  return titled("Accuracy (tokens/problem counts every token generated, discarded ones included)", layout(columns, spread, body, options, pens), options, pens);
+  return titled(
+    "Accuracy (tokens/problem counts every token generated, discarded ones included)",
+    layout(columns, spread, body, options, pens),
+    options,
+    pens,
+  );
 }
 
 /** The first column is left blank where it repeats the row above. */
@@ -145,9 +158,12 @@ function overlap(summary: Summary, options: TableOptions, pens: Pens): string {
   const pairs = Object.entries(summary.overlap);
   if (pairs.length === 0) return "";
   const shared = pairs.filter(([, count]) => count > 0);
-  if (shared.length === 0) return pens.dim(wrap(`Overlap between splits: 0 problems shared (${pairs.length} pairs checked).`, options.width, ""));
+  if (shared.length === 0)
+    return pens.dim(wrap(`Overlap between splits: 0 problems shared (${pairs.length} pairs checked).`, options.width, ""));
   const list = shared.map(([pair, count]) => `${pair}: ${count}`).join("; ");
-  return pens.bad(wrap(`Overlap between splits: ${list} shared problems. Results on these splits are not to be trusted.`, options.width, ""));
+  return pens.bad(
+    wrap(`Overlap between splits: ${list} shared problems. Results on these splits are not to be trusted.`, options.width, ""),
+  );
 }
 
 function failures(summary: Summary, options: TableOptions, pens: Pens): string {
@@ -164,7 +180,13 @@ function titled(title: string, body: string, options: TableOptions, pens: Pens):
 }
 
 /** Columns side by side when they fit, else a block of lines per row (then `whole`, where no cell is left blank). */
-function layout(columns: readonly Column[], rows: readonly string[][], whole: readonly string[][], options: TableOptions, pens: Pens): string {
+function layout(
+  columns: readonly Column[],
+  rows: readonly string[][],
+  whole: readonly string[][],
+  options: TableOptions,
+  pens: Pens,
+): string {
   const widths = columns.map((column, index) => Math.max(column.title.length, ...rows.map((row) => (row[index] ?? "").length)));
   const total = widths.reduce((sum, width) => sum + width + 2, -2);
   if (total > options.width) return blocks(columns, whole, pens);
@@ -176,7 +198,8 @@ function layout(columns: readonly Column[], rows: readonly string[][], whole: re
 
 function blocks(columns: readonly Column[], rows: readonly string[][], pens: Pens): string {
   const label = Math.max(...columns.map((column) => column.title.length));
-  const block = (row: readonly string[]) => columns.map((column, index) => `${pens.dim(column.title.padEnd(label))}  ${row[index] ?? ""}`).join("\n");
+  const block = (row: readonly string[]) =>
+    columns.map((column, index) => `${pens.dim(column.title.padEnd(label))}  ${row[index] ?? ""}`).join("\n");
   return rows.map(block).join("\n\n");
 }
 

@@ -43,7 +43,11 @@ function nodeMarkup(tree: SampleTree, nodes: readonly SampleNode[]): Markup {
 export function markedText(node: SampleNode, errors: readonly SampleError[]): Markup {
   const offset = node.full.length - node.text.length;
   const inside = errors
-    .map((error) => ({ ...error, from: Math.max(0, error.span[0] - offset), to: Math.min(node.text.length, error.span[1] - offset) }))
+    .map((error) => ({
+      ...error,
+      from: Math.max(0, error.span[0] - offset),
+      to: Math.min(node.text.length, error.span[1] - offset),
+    }))
     .filter(({ from, to }) => to > from)
     .sort((a, b) => a.from - b.from);
   const parts: Markup[] = [];

@@ -110,7 +110,12 @@ function causeOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-async function runStage(context: RunContext, plan: Plan, stage: Stage, artefacts: ReadonlyMap<string, Artefact>): Promise<Artefact> {
+async function runStage(
+  context: RunContext,
+  plan: Plan,
+  stage: Stage,
+  artefacts: ReadonlyMap<string, Artefact>,
+): Promise<Artefact> {
   const arm = plan.arms.find((candidate) => stage.arms.includes(candidate.name)) as ArmPlan;
   const { settings } = arm;
   const address = { key: stage.key, label: stage.id, settings: stage.settings };

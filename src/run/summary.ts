@@ -8,8 +8,7 @@ import { compare, summarise } from "../evaluate/summary.ts";
 import type { Json } from "../lib/hash.ts";
 import type { ArmPlan, Plan } from "../plan/plan.ts";
 import { readProblem } from "../puzzle/registry.ts";
-import type { ArmSummary, ClaimResult, Comparison, Summary } from "../report/model.ts";
-import type { SampleTree } from "../report/model.ts";
+import type { ArmSummary, ClaimResult, Comparison, SampleTree, Summary } from "../report/model.ts";
 import { readJsonl } from "../store/files.ts";
 import type { Artefact } from "../store/store.ts";
 import type { RunContext } from "./context.ts";
@@ -26,7 +25,13 @@ export interface RunOutputs {
 }
 
 /** Gathers what a run left in the store. Arms and policies whose stages failed are left out and named in `failures`. */
-export async function gatherResults(context: RunContext, config: ResolvedConfig, plan: Plan, executed: Executed, createdAt: string): Promise<RunOutputs> {
+export async function gatherResults(
+  context: RunContext,
+  config: ResolvedConfig,
+  plan: Plan,
+  executed: Executed,
+  createdAt: string,
+): Promise<RunOutputs> {
   const graded: GradedByReference = new Map();
   const arms: ArmSummary[] = [];
   const losses: RunOutputs["losses"] = {};
@@ -73,7 +78,13 @@ async function summariseArm(arm: ArmPlan, artefacts: Executed["artefacts"], grad
       splits.map((split) => [split, summarise(items.filter((item) => item.split === split))]),
     );
   }
-  return { name: arm.name, settings: arm.settings as unknown as Json, budget: budgetOf(arm, artefacts), policies, keys: keysOf(arm) };
+  return {
+    name: arm.name,
+    settings: arm.settings as unknown as Json,
+    budget: budgetOf(arm, artefacts),
+    policies,
+    keys: keysOf(arm),
+  };
 }
 
 function keysOf(arm: ArmPlan): Record<string, string> {
@@ -136,7 +147,13 @@ function compareOn(graded: GradedByReference, first: string, second: string, spl
 }
 
 /** One result per pair of arms that the two references name; with a grid, the pairs that agree on all but the arm. */
-function judgeClaim(name: string, claim: ClaimSettings, config: ResolvedConfig, plan: Plan, graded: GradedByReference): ClaimResult[] {
+function judgeClaim(
+  name: string,
+  claim: ClaimSettings,
+  config: ResolvedConfig,
+  plan: Plan,
+  graded: GradedByReference,
+): ClaimResult[] {
   const [firsts, seconds] = claim.compare.map((reference) => resolveReference(reference, config, plan)) as [string[], string[]];
   const results: ClaimResult[] = [];
   for (const first of firsts) {
@@ -190,7 +207,8 @@ async function overlaps(plan: Plan, artefacts: Executed["artefacts"]): Promise<R
     }
     const splits = [...keys.keys()];
     for (const [index, a] of splits.entries()) {
-      for (const b of splits.slice(index + 1)) counts[`${a} / ${b}`] = shared(keys.get(a) ?? new Set(), keys.get(b) ?? new Set());
+      for (const b of splits.slice(index + 1))
+        counts[`${a} / ${b}`] = shared(keys.get(a) ?? new Set(), keys.get(b) ?? new Set());
     }
     const dataset = arm.dataset === undefined ? undefined : artefacts.get(arm.dataset);
     if (dataset === undefined) continue;
@@ -210,7 +228,12 @@ function shared(a: ReadonlySet<string>, b: ReadonlySet<string>): number {
 function provenance(plan: Plan, executed: Executed): Json {
   return plan.stages.map((stage) => {
     const artefact = executed.artefacts.get(stage.key);
-    return { stage: stage.id, key: stage.key, digest: artefact?.manifest.digest ?? null, seconds: artefact?.manifest.seconds ?? null };
+    return {
+      stage: stage.id,
+      key: stage.key,
+      digest: artefact?.manifest.digest ?? null,
+      seconds: artefact?.manifest.seconds ?? null,
+    };
   });
 }
 
@@ -262,14 +285,4 @@ function treeOf(arm: string, policy: string, problem: Json, prompt: string, atte
     })),
     errors: item.verdict.errors,
   };
-}
-
-/** Present artefacts by key, for `status` and `report`, without running anything. */
-export async function cachedOnly(context: Pick<RunContext, "store">, plan: Plan): Promise<Executed> {
-  const artefacts = new Map<string, Artefact>();
-  for (const stage of plan.stages) {
-    const found = await context.store.find(stage.kind, stage.key);
-    if (found !== undefined) artefacts.set(stage.key, found);
-  }
-  return { artefacts, cached: artefacts.size, ran: 0, failures: [], skipped: [] };
 }

@@ -86,7 +86,10 @@ async function findBasePython(env: Environment): Promise<string> {
     }
   }
   const found = seen.length === 0 ? "no python3 in PATH" : seen.join(", ");
-  throw new UserError("python-missing", `Python 3.11 or newer with venv and pip is needed; found: ${found}. Install it (python3-venv on Debian), or set BACKTRAIL_PYTHON to an environment that has PyTorch.`);
+  throw new UserError(
+    "python-missing",
+    `Python 3.11 or newer with venv and pip is needed; found: ${found}. Install it (python3-venv on Debian), or set BACKTRAIL_PYTHON to an environment that has PyTorch.`,
+  );
 }
 
 /** Runs a command, keeps its last lines; throws UserError("setup") with them when it fails. */
@@ -104,7 +107,12 @@ function runLogged(command: string, args: readonly string[], env: Environment, l
     child.on("close", (code) => {
       if (code === 0) return resolve();
       log(tail.join("\n"));
-      reject(new UserError("setup", `${command} ${args.slice(0, 3).join(" ")} failed with exit code ${code}; its last lines are above. Mend what they name and run \`backtrail setup\` again.`));
+      reject(
+        new UserError(
+          "setup",
+          `${command} ${args.slice(0, 3).join(" ")} failed with exit code ${code}; its last lines are above. Mend what they name and run \`backtrail setup\` again.`,
+        ),
+      );
     });
   });
 }

@@ -104,7 +104,11 @@ export async function* readJsonl<T>(path: string): AsyncGenerator<T> {
   let broken: { line: number; message: string } | undefined;
   for await (const line of lines) {
     number++;
-    if (broken !== undefined) throw new UserError("file", `${path}:${broken.line}: not JSON (${broken.message}). The file was changed by hand or is damaged.`);
+    if (broken !== undefined)
+      throw new UserError(
+        "file",
+        `${path}:${broken.line}: not JSON (${broken.message}). The file was changed by hand or is damaged.`,
+      );
     if (line === "") continue;
     let value: T;
     try {

@@ -38,7 +38,13 @@ export async function lockSweep(directory: string): Promise<{ release(): Promise
     throw storeError(error, directory);
   }
   const command = process.argv.slice(1).join(" ");
-  const holder: LockHolder = { pid: process.pid, host: hostname(), command, since: new Date().toISOString(), born: await bornAt(process.pid) };
+  const holder: LockHolder = {
+    pid: process.pid,
+    host: hostname(),
+    command,
+    since: new Date().toISOString(),
+    born: await bornAt(process.pid),
+  };
   for (let attempt = 0; ; attempt++) {
     try {
       const file = await open(path, "wx");
@@ -50,8 +56,12 @@ export async function lockSweep(directory: string): Promise<{ release(): Promise
     }
     const other = await readLock(directory);
     if (other !== undefined || attempt >= 3) {
-      const who = other === undefined ? "another run" : `process ${other.pid} on ${other.host} since ${other.since} (${other.command})`;
-      throw new UserError("sweep-locked", `${directory}: this sweep is being run by ${who}. Wait for it, stop it, or run under another name (--set name=...).`);
+      const who =
+        other === undefined ? "another run" : `process ${other.pid} on ${other.host} since ${other.since} (${other.command})`;
+      throw new UserError(
+        "sweep-locked",
+        `${directory}: this sweep is being run by ${who}. Wait for it, stop it, or run under another name (--set name=...).`,
+      );
     }
     await rm(path, { force: true });
   }

@@ -26,11 +26,16 @@ export async function createDirectory(path: string, option: string): Promise<voi
   try {
     await mkdir(path, { recursive: true });
   } catch (error) {
-    throw new UserError("store", `${option}: the folder cannot be made (${(error as Error).message}). Choose another.`, { cause: error });
+    throw new UserError("store", `${option}: the folder cannot be made (${(error as Error).message}). Choose another.`, {
+      cause: error,
+    });
   }
   const present = await readdir(path);
   if (present.length > 0) {
-    throw new UserError("exists", `${option}: the folder is not empty (it holds ${present.slice(0, 3).join(", ")}). Nothing is overwritten: choose a new folder.`);
+    throw new UserError(
+      "exists",
+      `${option}: the folder is not empty (it holds ${present.slice(0, 3).join(", ")}). Nothing is overwritten: choose a new folder.`,
+    );
   }
 }
 

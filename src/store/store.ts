@@ -1,8 +1,9 @@
 // Content-addressed artefacts: a directory per key with a manifest of all that went into it, published by rename and never
 // changed. Knows nothing of what a stage means.
+
+import { randomUUID } from "node:crypto";
 import { mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join, relative } from "node:path";
-import { randomUUID } from "node:crypto";
 import { UserError } from "../lib/errors.ts";
 import { digest, type Json } from "../lib/hash.ts";
 import { sha256File, storeError, syncDirectory, writeAtomic } from "./files.ts";
@@ -75,7 +76,8 @@ export class Store {
     const manifest = JSON.parse(text) as Manifest;
     for (const [name, file] of Object.entries(manifest.files)) {
       const found = await stat(join(directory, name)).catch(() => undefined);
-      if (found?.size !== file.bytes) throw changed(join(directory, name), found === undefined ? "is gone" : "has another size");
+      if (found?.size !== file.bytes)
+        throw changed(join(directory, name), found === undefined ? "is gone" : "has another size");
     }
     return { kind, key, directory, manifest };
   }
@@ -92,7 +94,12 @@ export class Store {
    * Has `write` fill a private folder, then hashes it and publishes it by rename. When another process published the same
    * key first, that artefact is returned. What `write` answers is the manifest's summary.
    */
-  async publish(kind: string, key: string, origin: ArtefactOrigin, write: (directory: string) => Promise<Json>): Promise<Artefact> {
+  async publish(
+    kind: string,
+    key: string,
+    origin: ArtefactOrigin,
+    write: (directory: string) => Promise<Json>,
+  ): Promise<Artefact> {
     const startedAt = new Date();
     const draft = join(this.root, "work", `draft-${kind}-${key.slice(0, 16)}-${randomUUID()}`);
     const target = join(this.root, kind, key);
@@ -152,7 +159,9 @@ export class Store {
   /** All published artefacts of a kind, by manifest. */
   async list(kind: string): Promise<Manifest[]> {
     const keys = await readdir(join(this.root, kind)).catch(() => []);
-    const texts = await Promise.all(keys.map((key) => readFile(join(this.root, kind, key, manifestName), "utf8").catch(() => undefined)));
+    const texts = await Promise.all(
+      keys.map((key) => readFile(join(this.root, kind, key, manifestName), "utf8").catch(() => undefined)),
+    );
     return texts.filter((text) => text !== undefined).map((text) => JSON.parse(text) as Manifest);
   }
 

@@ -68,8 +68,11 @@ export class TrainFiles {
 
   async discard(path: string): Promise<void> {
     const target = resolve(path);
-    const inside = [this.#work, this.#output].some((root) => target === resolve(root) || target.startsWith(resolve(root) + sep));
-    if (!inside || target === resolve(this.#work)) throw new Error(`refusing to remove ${path}: not inside the training's own folders`);
+    const inside = [this.#work, this.#output].some(
+      (root) => target === resolve(root) || target.startsWith(resolve(root) + sep),
+    );
+    if (!inside || target === resolve(this.#work))
+      throw new Error(`refusing to remove ${path}: not inside the training's own folders`);
     await rm(target, { recursive: true, force: true });
   }
 

@@ -77,7 +77,7 @@ export function isFree(primitive: PrimitiveName): primitive is FreePrimitive {
 
 /** The port hands flat arrays; `seeds` of generate is the one input of two dimensions. */
 function shaped(primitive: PrimitiveName, bins: Bins): OutgoingBins {
-  const seeds = bins["seeds"];
+  const seeds = bins.seeds;
   if (primitive !== "generate" || !seeds) return bins;
   return { ...bins, seeds: { data: seeds, shape: [seeds.length / 2, 2] } };
 }
@@ -111,7 +111,7 @@ export function chunkFault(
     misfit(bins, "lengths", "int32", texts.length) ??
     misfit(bins, "finish", "uint8", texts.length);
   if (each) return each;
-  const tokens = sum(bins["lengths"]);
+  const tokens = sum(bins.lengths);
   return (
     misfit(bins, "tokens", "int32", tokens) ??
     misfit(bins, "logprobs", "float32", tokens) ??
@@ -133,14 +133,14 @@ export function resultFault(primitive: PrimitiveName, result: unknown, bins: Inc
 
 function binFault(primitive: PrimitiveName, result: Record<string, unknown>, bins: IncomingBins): string | undefined {
   if (primitive === "load_dataset") {
-    const rows = result["rows"] as number;
+    const rows = result.rows as number;
     return misfit(bins, "lengths", "int32", rows) ?? misfit(bins, "trained", "int32", rows);
   }
-  if (primitive === "score") return misfit(bins, "logprobs", "float32", result["tokens"] as number);
+  if (primitive === "score") return misfit(bins, "logprobs", "float32", result.tokens as number);
   if (primitive === "tokenize") {
-    const fault = misfit(bins, "lengths", "int32", result["sequences"] as number);
+    const fault = misfit(bins, "lengths", "int32", result.sequences as number);
     if (fault) return fault;
-    const tokens = sum(bins["lengths"]);
+    const tokens = sum(bins.lengths);
     return misfit(bins, "tokens", "int32", tokens) ?? misfit(bins, "charEnds", "int32", tokens);
   }
   return undefined;

@@ -60,7 +60,7 @@ function commandLine(options: LocalLauncherOptions): [string, string[]] {
 
 function environmentOf(options: LocalLauncherOptions, threads: number): Record<string, string | undefined> {
   const { environment } = options;
-  const path = environment["PYTHONPATH"];
+  const path = environment.PYTHONPATH;
   const own = join(packageRoot, "py");
   return {
     ...environment,

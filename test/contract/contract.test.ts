@@ -20,7 +20,7 @@ import {
   writeShard,
 } from "../worker/helpers.ts";
 
-const python = process.env["BACKTRAIL_PYTHON"] ?? fileURLToPath(new URL("../../.venv/bin/python", import.meta.url));
+const python = process.env.BACKTRAIL_PYTHON ?? fileURLToPath(new URL("../../.venv/bin/python", import.meta.url));
 const patience = { timeout: 180_000 };
 
 const adam = { learningRate: 0.003, beta1: 0.9, beta2: 0.98, epsilon: 1e-8, weightDecay: 0.01, clipNorm: 1 };
@@ -135,10 +135,10 @@ describe.each(["mock", "torch"] as const)("the %s worker", patience, (flavour) =
   const tokenize = async (texts: string[]) => {
     const { result, bins } = await pool.free("tokenize", { model, texts });
     let at = 0;
-    const rows = Array.from(bins["lengths"]?.data ?? [], (length) => {
+    const rows = Array.from(bins.lengths?.data ?? [], (length) => {
       const row = {
-        tokens: [...(bins["tokens"]?.data.slice(at, at + length) ?? [])],
-        ends: [...(bins["charEnds"]?.data.slice(at, at + length) ?? [])],
+        tokens: [...(bins.tokens?.data.slice(at, at + length) ?? [])],
+        ends: [...(bins.charEnds?.data.slice(at, at + length) ?? [])],
       };
       at += length;
       return row;
@@ -177,7 +177,7 @@ describe.each(["mock", "torch"] as const)("the %s worker", patience, (flavour) =
     expect((await pool.free("tokenize", { model: added, texts: ["1<new>"] })).result.addedTokens).toEqual({ "<new>": 25 });
     const answer = await pool.free("tokenize", { model: reserved, texts: ["1<new>"] });
     expect(answer.result.addedTokens).toEqual({ "<new>": 3 });
-    expect(answer.bins["tokens"]?.data.at(-1)).toBe(3);
+    expect(answer.bins.tokens?.data.at(-1)).toBe(3);
   });
 
   it("tokenizes: one token a piece, character ends in UTF-16 units, no token added", async () => {
@@ -195,9 +195,9 @@ describe.each(["mock", "torch"] as const)("the %s worker", patience, (flavour) =
     const { rows } = await tokenize(workedRows.map(({ prompt, response }) => prompt + response));
     await inSession(async (session) => {
       const { result, bins } = await load(session);
-      expect([...(bins["lengths"]?.data ?? [])]).toEqual(rows.map(({ tokens }) => tokens.length + 1));
+      expect([...(bins.lengths?.data ?? [])]).toEqual(rows.map(({ tokens }) => tokens.length + 1));
       // Good: 8 + 8 + 8 tokens of three lines, the goal and the end. Bad: one line, the marker and the end; not the wrong line.
-      expect([...(bins["trained"]?.data ?? [])]).toEqual([26, 10]);
+      expect([...(bins.trained?.data ?? [])]).toEqual([26, 10]);
       expect(result).toEqual({
         rows: 2,
         tokens: rows.reduce((sum, { tokens }) => sum + tokens.length + 1, 0),
@@ -240,7 +240,7 @@ describe.each(["mock", "torch"] as const)("the %s worker", patience, (flavour) =
       expect(dropped).toMatchObject({ rows: 1, overlong: 1 });
       const cut = await load(session, { maxTokens: 40, overlong: "truncate" });
       expect(cut.result).toMatchObject({ rows: 2, overlong: 1, lint: { rowsTrainingEnd: 1 } });
-      expect(Math.max(...(cut.bins["lengths"]?.data ?? []))).toBe(40);
+      expect(Math.max(...(cut.bins.lengths?.data ?? []))).toBe(40);
     });
   });
 
@@ -405,6 +405,7 @@ describe.each(["mock", "torch"] as const)("the %s worker", patience, (flavour) =
     };
     for (const bad of [
       { lengths: Int32Array.of(3) },
+      { tokens: new Int32Array(0), lengths: Int32Array.of(0) },
       { counts: Int32Array.of(2) },
       { budgets: Int32Array.of(4, 4) },
       { tokens: Float32Array.of(1, 2) },
@@ -417,12 +418,12 @@ describe.each(["mock", "torch"] as const)("the %s worker", patience, (flavour) =
     const bins = { tokens: Int32Array.of(9, 10, 11, 12, 13), lengths: Int32Array.of(3, 2) };
     const { result, bins: out } = await pool.free("score", { model, named: [3, 1] }, bins);
     expect(result).toEqual({ sequences: 2, tokens: 5 });
-    const logprobs = [...(out["logprobs"]?.data ?? [])];
+    const logprobs = [...(out.logprobs?.data ?? [])];
     expect([logprobs[0], logprobs[3]]).toEqual([0, 0]);
     expect([1, 2, 4].every((index) => (logprobs[index] as number) < 0)).toBe(true);
-    expect(out["named"]).toMatchObject({ type: "float32", shape: [5, 2] });
+    expect(out.named).toMatchObject({ type: "float32", shape: [5, 2] });
     const plain = await pool.free("score", { model, named: [] }, bins);
-    expect([...(plain.bins["logprobs"]?.data ?? [])]).toEqual(logprobs);
+    expect([...(plain.bins.logprobs?.data ?? [])]).toEqual(logprobs);
   });
 
   it("refuses an unknown primitive and unknown or wrong params with bad-request", async () => {

@@ -28,7 +28,10 @@ export function temporary(): string {
 }
 
 /** Starts `backtrail ...args`. */
-export function start(args: readonly string[], options: { cwd?: string; env?: Record<string, string>; input?: string } = {}): Running {
+export function start(
+  args: readonly string[],
+  options: { cwd?: string; env?: Record<string, string>; input?: string } = {},
+): Running {
   const child = spawn(process.execPath, ["--import", tsx, join(root, "src", "main.ts"), ...args], {
     cwd: options.cwd ?? root,
     env: { ...process.env, ...options.env },

@@ -6,7 +6,8 @@ import type { Summary } from "../../src/report/model.ts";
 import { into, root, run, start, temporary } from "./cli.ts";
 
 const smoke = join(root, "configs", "smoke.yaml");
-const readSummary = (folder: string) => JSON.parse(readFileSync(join(folder, "results", "smoke-mock", "summary.json"), "utf8")) as Summary;
+const readSummary = (folder: string) =>
+  JSON.parse(readFileSync(join(folder, "results", "smoke-mock", "summary.json"), "utf8")) as Summary;
 /** What must be equal between two runs: everything but when and where. */
 const comparable = ({ createdAt: _, provenance: __, ...rest }: Summary) => rest;
 
@@ -23,7 +24,9 @@ describe("run --mock", () => {
 
   it("leaves config, plan, summary, csv and page", () => {
     const names = readdirSync(join(folder, "results", "smoke-mock"));
-    expect(names).toEqual(expect.arrayContaining(["config.resolved.json", "plan.json", "summary.json", "results.csv", "report.html"]));
+    expect(names).toEqual(
+      expect.arrayContaining(["config.resolved.json", "plan.json", "summary.json", "results.csv", "report.html"]),
+    );
     expect(names).not.toContain("running.lock");
     const page = readFileSync(join(folder, "results", "smoke-mock", "report.html"), "utf8");
     expect(page).not.toMatch(/(src|href)="https?:/);
@@ -100,7 +103,10 @@ describe("interruption", () => {
     expect(last.code).toBe(0);
     expect(comparable(readSummary(rough))).toEqual(comparable(readSummary(calm)));
     const metrics = readdirSync(join(rough, "store", "train")).map((key) =>
-      readFileSync(join(rough, "store", "train", key, "metrics.jsonl"), "utf8").trimEnd().split("\n").map((line) => (JSON.parse(line) as { step: number }).step),
+      readFileSync(join(rough, "store", "train", key, "metrics.jsonl"), "utf8")
+        .trimEnd()
+        .split("\n")
+        .map((line) => (JSON.parse(line) as { step: number }).step),
     );
     for (const steps of metrics) expect(steps).toEqual(Array.from({ length: 3000 }, (_, index) => index + 1));
   });
@@ -122,10 +128,27 @@ describe("what users get wrong: exit code 2, a sentence, no stack", () => {
     ["no such config", ["run", "nowhere.yaml"], /nowhere\.yaml: there is no such file/],
     ["unknown command", ["rnu"], /unknown command 'rnu'[\s\S]*Did you mean run\?/],
     ["results under a file", ["run", smoke, "--mock", "--results", join(root, "package.json")], /package\.json.*not a folder/],
-    ["store under a file", ["run", smoke, "--mock", "--results", temporary(), "--set", `store=${join(root, "package.json")}/x`], /package\.json.*not a folder/],
-    ["a checkpoint that is not there", ["run", smoke, "--set", "model={from: ./nowhere}", "--results", temporary()], /model\.from: there is no directory/],
-    ["a directory that is no checkpoint", ["run", smoke, "--set", `model={from: ${join(root, "src")}}`, "--results", temporary()], /holds no config\.json/],
-    ["no python", ["run", smoke, "--results", temporary(), "--set", `store=${temporary()}`], /nowhere\/python/, { BACKTRAIL_PYTHON: "/nowhere/python" }],
+    [
+      "store under a file",
+      ["run", smoke, "--mock", "--results", temporary(), "--set", `store=${join(root, "package.json")}/x`],
+      /package\.json.*not a folder/,
+    ],
+    [
+      "a checkpoint that is not there",
+      ["run", smoke, "--set", "model={from: ./nowhere}", "--results", temporary()],
+      /model\.from: there is no directory/,
+    ],
+    [
+      "a directory that is no checkpoint",
+      ["run", smoke, "--set", `model={from: ${join(root, "src")}}`, "--results", temporary()],
+      /holds no config\.json/,
+    ],
+    [
+      "no python",
+      ["run", smoke, "--results", temporary(), "--set", `store=${temporary()}`],
+      /nowhere\/python/,
+      { BACKTRAIL_PYTHON: "/nowhere/python" },
+    ],
     ["a range that no problem satisfies", ["plan", smoke, "--set", "puzzle.targets=[9000, 9001]"], /no problem satisfies/],
     ["an unknown puzzle", ["trace", "cuontdown", "--problem", "1,2 -> 3"], /Did you mean "countdown"/],
   ];
@@ -146,7 +169,8 @@ describe("small commands", () => {
   });
 
   it("grade answers line by line, in order, and goes on after a bad line", async () => {
-    const line = (numbers: number[], target: number, text: string) => JSON.stringify({ id: text, problem: { puzzle: "countdown", numbers, target }, text });
+    const line = (numbers: number[], target: number, text: string) =>
+      JSON.stringify({ id: text, problem: { puzzle: "countdown", numbers, target }, text });
     const input = [
       line([4, 9], 16, "4*4=16\nGoal Reached!"),
       "not json",
@@ -155,8 +179,17 @@ describe("small commands", () => {
       line([4, 4, 2], 10, "4+4=8\n8+2=10\nGoal Reached!"),
     ].join("\n");
     const { code, out } = await run(["grade"], { input });
-    const answers = out.trimEnd().split("\n").map((text) => JSON.parse(text) as { solved?: boolean; error?: object; errors?: { kind: string }[] });
-    expect(answers.map((answer) => (answer.error === undefined ? answer.solved : "error"))).toEqual([false, "error", false, "error", true]);
+    const answers = out
+      .trimEnd()
+      .split("\n")
+      .map((text) => JSON.parse(text) as { solved?: boolean; error?: object; errors?: { kind: string }[] });
+    expect(answers.map((answer) => (answer.error === undefined ? answer.solved : "error"))).toEqual([
+      false,
+      "error",
+      false,
+      "error",
+      true,
+    ]);
     expect(answers[0]?.errors?.[0]?.kind).toBe("operand");
     expect(answers[2]?.errors?.[0]?.kind).toBe("arithmetic");
     expect(code).toBe(2);
@@ -164,7 +197,8 @@ describe("small commands", () => {
 
   it("data make writes the same bytes for the same seed, inspect counts them, nothing is overwritten", async () => {
     const folder = temporary();
-    const make = (name: string, ...more: string[]) => run(["data", "make", smoke, "--out", join(folder, name), "--size", "500", ...more]);
+    const make = (name: string, ...more: string[]) =>
+      run(["data", "make", smoke, "--out", join(folder, name), "--size", "500", ...more]);
     expect((await make("a")).code).toBe(0);
     expect((await make("b")).code).toBe(0);
     expect((await make("c", "--seed", "8")).code).toBe(0);
@@ -197,7 +231,20 @@ describe("small commands", () => {
   });
 
   it("every command has help with an example", async () => {
-    const commands = ["run", "plan", "status", "report", "trace", "grade", "data make", "data inspect", "doctor", "setup", "model show", "schema"];
+    const commands = [
+      "run",
+      "plan",
+      "status",
+      "report",
+      "trace",
+      "grade",
+      "data make",
+      "data inspect",
+      "doctor",
+      "setup",
+      "model show",
+      "schema",
+    ];
     for (const command of commands) {
       const { code, out } = await run([...command.split(" "), "--help"]);
       expect(code, command).toBe(0);

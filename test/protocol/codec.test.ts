@@ -28,11 +28,11 @@ describe("encode and decode", () => {
     expect(decoded.ok).toBe(true);
     if (!decoded.ok || decoded.message.kind !== "job") return;
     expect(decoded.message.params).toEqual(job.params);
-    expect(decoded.bins["seeds"]).toEqual({ type: "uint32", shape: [2, 2], data: Uint32Array.of(1, 2, 3, 0xffffffff) });
-    expect(decoded.bins["tokens"]?.data).toEqual(Int32Array.of(1, -2, 3));
-    expect(decoded.bins["weights"]?.data).toEqual(Float32Array.of(0.5, -1));
-    expect(decoded.bins["flags"]?.data).toEqual(Uint8Array.of(7));
-    expect(decoded.bins["empty"]?.data).toEqual(new Int32Array(0));
+    expect(decoded.bins.seeds).toEqual({ type: "uint32", shape: [2, 2], data: Uint32Array.of(1, 2, 3, 0xffffffff) });
+    expect(decoded.bins.tokens?.data).toEqual(Int32Array.of(1, -2, 3));
+    expect(decoded.bins.weights?.data).toEqual(Float32Array.of(0.5, -1));
+    expect(decoded.bins.flags?.data).toEqual(Uint8Array.of(7));
+    expect(decoded.bins.empty?.data).toEqual(new Int32Array(0));
   });
 
   it("roundtrip arbitrary params and float arrays", () => {
@@ -60,7 +60,7 @@ describe("encode and decode", () => {
           const decoded = decodeToWorker(encode({ ...job, params }, { data }));
           if (!decoded.ok || decoded.message.kind !== "job") throw new Error(JSON.stringify(decoded));
           expect(decoded.message.params).toEqual(params);
-          expect(decoded.bins["data"]?.data).toEqual(data);
+          expect(decoded.bins.data?.data).toEqual(data);
         },
       ),
       { numRuns: 300 },
@@ -72,7 +72,7 @@ describe("encode and decode", () => {
     const shifted = new Uint8Array(13);
     shifted.set(frames[1] as Buffer, 1);
     const decoded = decodeFromWorker([frames[0] as Buffer, shifted.subarray(1)]);
-    expect(decoded.ok && decoded.bins["logprobs"]?.data).toEqual(Float32Array.of(1, 2, 3));
+    expect(decoded.ok && decoded.bins.logprobs?.data).toEqual(Float32Array.of(1, 2, 3));
   });
 
   it("keeps integers beyond 32 bit exact and beyond 53 bit as BigInt", () => {
@@ -158,7 +158,7 @@ describe("garbage", () => {
       refused += decoded.filter((answer) => !answer.ok).length;
     }
     expect(refused).toBeGreaterThan(20_000);
-    expect(({} as Record<string, unknown>)["polluted"]).toBeUndefined();
+    expect(({} as Record<string, unknown>).polluted).toBeUndefined();
     for (const frames of seeds.slice(1)) expect(decodeFromWorker(frames)).toMatchObject({ ok: true });
     expect(decodeToWorker(seeds[0] as Buffer[])).toMatchObject({ ok: true, message: { params: job.params } });
   });

@@ -22,7 +22,13 @@ from backtrail_worker.protocol import (
 from conftest import GPT2, LLAMA, NEOX, Driver, spec, token_id
 from transformers import AutoModelForCausalLM
 
-CONFIGS = {"llama": LLAMA, "gpt2": GPT2, "neox": NEOX}
+# "llama" runs on the engine for Llama, "llama-biased" (which that engine does not know) on the generic one.
+CONFIGS = {
+    "llama": LLAMA,
+    "llama-biased": LLAMA | {"attention_bias": True},
+    "gpt2": GPT2,
+    "neox": NEOX,
+}
 Done = dict[str, Any]
 
 
@@ -186,6 +192,49 @@ def test_logprobs_are_those_of_score(
             atol=1e-4,
         )
         at += len(sequence)
+
+
+LLAMAS = {
+    "tied": LLAMA,
+    "untied-wide-heads": LLAMA | {"tie_word_embeddings": False, "head_dim": 16},
+    "no-groups": LLAMA | {"num_key_value_heads": 4},
+    "llama3-rope": LLAMA
+    | {
+        "rope_parameters": {
+            "rope_type": "llama3",
+            "rope_theta": 500000.0,
+            "factor": 8.0,
+            "low_freq_factor": 1.0,
+            "high_freq_factor": 4.0,
+            "original_max_position_embeddings": 16,
+        }
+    },
+}
+
+
+@pytest.mark.parametrize("name", LLAMAS)
+def test_the_llama_engine_computes_what_the_generic_engine_computes(
+    driver: Driver, tokenizer: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    model, arrays = (
+        spec(tokenizer, LLAMAS[name]),
+        bins(prefixes(20), [3] * 20, budget=30),
+    )
+    used: list[str] = []
+    made = generate_module.make_engine
+
+    def spy(*arguments: Any) -> Any:
+        used.append(type(made(*arguments)).__name__)
+        return made(*arguments)
+
+    monkeypatch.setattr(generate_module, "make_engine", spy)
+    fast = run(driver, model, arrays, slots=13)
+    monkeypatch.setattr(generate_module, "suits", lambda loaded: False)
+    plain = run(driver, model, arrays, slots=13)
+    assert used == ["LlamaEngine", "HfEngine"]
+    for index, one in plain.items():
+        assert fast[index]["tokens"] == one["tokens"]
+        np.testing.assert_allclose(fast[index]["logprobs"], one["logprobs"], atol=1e-4)
 
 
 def test_stop_texts_end_a_completion_and_stay_in_it(

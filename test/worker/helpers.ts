@@ -183,6 +183,7 @@ export async function startCoordinator(
   const child = spawn(process.execPath, ["--import", tsx, script, flavour, temporaryDirectory(), python], {
     stdio: ["ignore", "pipe", "inherit"],
   });
+  cleanups.push(() => void child.kill("SIGKILL"));
   const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream });
   const line = await new Promise<string>((resolve) => lines.once("line", resolve));
   return { child, workers: JSON.parse(line) as number[] };

@@ -17,7 +17,7 @@ function tokenizeMany(pool: Awaited<ReturnType<typeof mockPool>>["pool"], count:
   const model = tinyModel(tokenizerDirectory());
   return Array.from({ length: count }, async (_, index) => {
     const answer = await pool.free("tokenize", { model, texts: ["1".repeat(index + 1)] }, {}, options);
-    return answer.bins["lengths"]?.data[0];
+    return answer.bins.lengths?.data[0];
   });
 }
 function generateParams() {
@@ -195,7 +195,7 @@ describe("a worker that is lost", patience, () => {
     const { pool, events, seen } = await mockPool({ mock: { misbehave: { worker: "worker-1", slowMs: 600_000 } } });
     const log: string[] = [];
     const answer = pool.free("generate", generateParams(), generateBins(100), {
-      onChunk: ({ bins }) => log.push(...Array.from(bins["completion"]?.data ?? [], String)),
+      onChunk: ({ bins }) => log.push(...Array.from(bins.completion?.data ?? [], String)),
       onRestart: () => log.push("restart"),
     });
     await seen("job-progress", ({ done }) => done === 100);

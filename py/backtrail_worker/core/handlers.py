@@ -17,7 +17,7 @@ from backtrail_worker.core.memory import resident_bytes
 from backtrail_worker.core.sessions import Sessions
 from backtrail_worker.data.dataset import build, lint
 from backtrail_worker.decode.beams import beam_sample
-from backtrail_worker.decode.generate import Decoder, make_engine, read_groups
+from backtrail_worker.decode.generate import generate, read_groups
 from backtrail_worker.decode.score import score
 from backtrail_worker.model.load import DTYPES, Loaded, info, load, pick_device
 from backtrail_worker.model.source import Described, describe
@@ -182,7 +182,7 @@ class TensorSide:
         groups = read_groups(arrays, loaded)
         if params.beams == "beam-sample":
             return beam_sample(loaded, groups, params, context)
-        return Decoder(loaded, make_engine(loaded), params, context).run(groups)
+        return generate(loaded, groups, params, context)
 
     def _score(self, params: Score, arrays: Arrays, context: Context) -> Answer:
         return score(self._model(params.model), params, arrays, context)

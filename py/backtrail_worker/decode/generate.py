@@ -13,6 +13,7 @@ import torch
 from backtrail_worker.core.call import Answer, Context
 from backtrail_worker.decode.completion import Completion, Stops, pack_chunk
 from backtrail_worker.decode.engine import Engine, HfEngine
+from backtrail_worker.decode.llama import LlamaEngine, suits
 from backtrail_worker.decode.sampler import Sampler, uniforms
 from backtrail_worker.model.load import Loaded
 from backtrail_worker.protocol import Arrays, Generate, RequestError
@@ -22,6 +23,8 @@ CHUNK_COMPLETIONS = 256
 # Rows are dropped, or slots refilled, once this share of them is free: each time costs a copy of the cache.
 FREE_SHARE = 0.25
 CPU_SLOTS, GPU_SLOTS = 128, 512
+# Of the free GPU memory, for the key-value cache (counted as if every head had keys of its own).
+MEMORY_SHARE = 0.5
 
 
 @dataclass
@@ -56,27 +59,47 @@ def read_groups(arrays: Arrays, loaded: Loaded) -> list[Group]:
     return groups
 
 
-def make_engine(loaded: Loaded) -> Engine:
+def pick_slots(loaded: Loaded, groups: list[Group], asked: int) -> int:
+    """Rows decoded at a time: what was asked for, else what the device runs best with and has memory for."""
+    total = max(1, sum(len(group.completions) for group in groups))
+    if asked or loaded.device.type != "cuda":
+        return min(total, asked or CPU_SLOTS)
+    config = loaded.described.config
+    size = 2 * config.num_hidden_layers * config.hidden_size * loaded.model.dtype.itemsize
+    free, _ = torch.cuda.mem_get_info(loaded.device)
+    return max(1, min(total, GPU_SLOTS, int(free * MEMORY_SHARE / (size * longest_of(groups)))))
+
+
+def longest_of(groups: list[Group]) -> int:
+    """Tokens of the longest sequence that can come about."""
+    lengths = [len(g.prefix) + max(0, min(c.budget, c.room)) for g in groups for c in g.completions]
+    return max(lengths, default=1)
+
+
+def make_engine(loaded: Loaded, groups: list[Group], slots: int) -> Engine:
     """The fastest engine that is right for the model."""
+    if suits(loaded):
+        return LlamaEngine(loaded, slots, longest_of(groups))
     return HfEngine(loaded)
 
 
 class Decoder:
     """One generate call on one engine."""
 
-    def __init__(self, loaded: Loaded, engine: Engine, params: Generate, context: Context) -> None:
+    def __init__(
+        self, loaded: Loaded, engine: Engine, slots: int, params: Generate, context: Context
+    ) -> None:
         self._loaded = loaded
         self._engine = engine
         self._context = context
         self._sampler = Sampler(params.temperature, params.top_k, params.top_p)
         self._stops = Stops(params.stops, loaded.described.text)
-        self._slots = params.slots or (CPU_SLOTS if loaded.device.type == "cpu" else GPU_SLOTS)
+        self._slots = slots
         self._rows: list[Completion] = []
         self._done: list[Completion] = []
         self._tokens = 0
         self._budget = 0.0
 
-    @torch.inference_mode()
     def run(self, groups: list[Group]) -> Answer:
         """Decodes all; chunks leave as completions finish."""
         everything = [item for group in groups for item in group.completions]
@@ -145,8 +168,13 @@ class Decoder:
         alive = [row for row, item in enumerate(self._rows) if item.finish is None]
         gone = len(self._rows) - len(alive)
         if gone and (not alive or gone >= len(self._rows) * FREE_SHARE):
-            self._engine.keep(alive)
-            self._rows = [self._rows[row] for row in alive]
+            # The last rows move into the places of the ended ones: the fewest copies.
+            kept, tail = list(range(len(alive))), [row for row in alive if row >= len(alive)]
+            for row in kept:
+                if self._rows[row].finish is not None:
+                    kept[row] = tail.pop()
+            self._engine.keep(kept)
+            self._rows = [self._rows[row] for row in kept]
 
     def _flush(self, at_end: bool) -> None:
         while len(self._done) >= CHUNK_COMPLETIONS or (at_end and self._done):
@@ -154,3 +182,10 @@ class Decoder:
             self._tokens += sum(len(item.tokens) for item in part)
             self._context.chunk(*pack_chunk(part, self._loaded.described.text))
         self._context.progress(self._tokens + sum(len(item.tokens) for item in self._rows), self._budget)
+
+
+@torch.inference_mode()
+def generate(loaded: Loaded, groups: list[Group], params: Generate, context: Context) -> Answer:
+    """Answers generate in mode "independent"."""
+    slots = pick_slots(loaded, groups, params.slots)
+    return Decoder(loaded, make_engine(loaded, groups, slots), slots, params, context).run(groups)

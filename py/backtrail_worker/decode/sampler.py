@@ -68,7 +68,7 @@ class Sampler:
         scaled_RV = self._truncated(logits_RV / self.temperature)
         probs_RV = torch.softmax(scaled_RV, -1)
         cdf_RV = probs_RV.cumsum(-1, dtype=torch.float64)
-        total_R1 = cdf_RV[:, -1:]
+        total_R1 = cdf_RV[:, -1:].contiguous()
         targets_R1 = torch.from_numpy(uniforms_R).to(logits_RV.device).unsqueeze(1) * total_R1
         tokens_R = torch.searchsorted(cdf_RV, targets_R1, right=True).squeeze(1)
         # Rounding may carry u * total up to total: the last token with any probability is meant.

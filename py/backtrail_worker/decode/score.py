@@ -66,7 +66,7 @@ def score(loaded: Loaded, params: Score, arrays: Arrays, context: Context) -> An
     vocabulary = int(loaded.model.get_input_embeddings().weight.shape[0])
     check_ids(tokens, vocabulary)
     check_ids(np.array(params.named, dtype=np.int64), vocabulary)
-    sequences = split(tokens, lengths) if len(lengths) else []
+    sequences = split(tokens, lengths)
     if len(lengths) and int(lengths.max()) > loaded.described.context:
         raise RequestError(
             f"a sequence has {int(lengths.max())} tokens, the context is {loaded.described.context}"

@@ -28,6 +28,8 @@ class Loaded:
     described: Described
     model: Any
     device: torch.device
+    fused: Any = None
+    """Weights as an engine has rearranged them (decode/llama.py); not for models that are trained."""
 
     @property
     def parameters(self) -> int:

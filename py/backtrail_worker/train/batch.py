@@ -45,7 +45,7 @@ def split(tokens: Array, lengths: Array) -> list[npt.NDArray[np.int32]]:
         raise RequestError("lengths must be at least 1")
     if int(lengths.sum()) != len(tokens):
         raise RequestError(f"lengths add up to {int(lengths.sum())}, there are {len(tokens)} tokens")
-    return np.split(tokens, np.cumsum(lengths)[:-1])
+    return np.split(tokens, np.cumsum(lengths)[:-1]) if len(lengths) else []
 
 
 def check_ids(tokens: Array, vocabulary: int) -> None:

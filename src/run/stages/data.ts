@@ -4,8 +4,8 @@ import type { PuzzleSettings, TestDataSettings, TrainDataSettings } from "../../
 import type { Example } from "../../data/example.ts";
 import { testProblems, trainExamples } from "../../data/make.ts";
 import type { Json } from "../../lib/hash.ts";
-import { writeJsonl } from "../../store/shards.ts";
 import { countdown } from "../../puzzle/countdown.ts";
+import { writeJsonl } from "../../store/shards.ts";
 import type { Artefact } from "../../store/store.ts";
 import type { FormatName } from "../../trace/registry.ts";
 import type { RunContext } from "../context.ts";

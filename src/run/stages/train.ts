@@ -89,7 +89,10 @@ export async function runTrain(context: RunContext, stage: TrainStage): Promise<
 /** Loss per step, thinned to at most `points`. */
 export async function lossCurve(artefact: Artefact, points: number): Promise<{ step: number; loss: number }[]> {
   const lines: { step: number; loss: number }[] = [];
-  for await (const line of readJsonl<{ step: number; loss: number }>(join(artefact.directory, "metrics.jsonl"))) lines.push(line);
+  for await (const line of readJsonl<{ step: number; loss: number }>(join(artefact.directory, "metrics.jsonl")))
+    lines.push(line);
   const stride = Math.max(1, Math.ceil(lines.length / points));
-  return lines.filter((_, index) => index % stride === 0 || index === lines.length - 1).map(({ step, loss }) => ({ step, loss }));
+  return lines
+    .filter((_, index) => index % stride === 0 || index === lines.length - 1)
+    .map(({ step, loss }) => ({ step, loss }));
 }

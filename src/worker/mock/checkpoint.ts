@@ -69,15 +69,15 @@ function describe(
   tokenizer: MockTokenizer,
 ): ModelInfo {
   const named = (key: string) => (typeof tokenizerConfig[key] === "string" ? tokenizer.id(tokenizerConfig[key]) : undefined);
-  const endToken = named("eos_token") ?? whole(config["eos_token_id"], tokenizer.id("<eos>") ?? 0);
-  const width = whole(config["hidden_size"], 64);
-  const layers = whole(config["num_hidden_layers"], 2);
-  const inner = whole(config["intermediate_size"], 4 * width);
+  const endToken = named("eos_token") ?? whole(config.eos_token_id, tokenizer.id("<eos>") ?? 0);
+  const width = whole(config.hidden_size, 64);
+  const layers = whole(config.num_hidden_layers, 2);
+  const inner = whole(config.intermediate_size, 4 * width);
   return {
-    modelType: typeof config["model_type"] === "string" ? config["model_type"] : "mock",
+    modelType: typeof config.model_type === "string" ? config.model_type : "mock",
     parameters: tokenizer.size * width + layers * (4 * width * width + 3 * width * inner + 2 * width) + width,
     vocabulary: tokenizer.size,
-    context: whole(config["max_position_embeddings"], 128),
+    context: whole(config.max_position_embeddings, 128),
     endToken,
     padToken: named("pad_token") ?? endToken,
     addedTokens: Object.fromEntries(spec.addTokens.map((token) => [token, tokenizer.id(token) as number])),

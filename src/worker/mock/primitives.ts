@@ -40,6 +40,7 @@ function numbers(bins: IncomingBins, name: string, type: string): number[] {
 function sequences(bins: IncomingBins): number[][] {
   const tokens = numbers(bins, "tokens", "int32");
   const lengths = numbers(bins, "lengths", "int32");
+  if (lengths.some((length) => length < 1)) throw new JobError("bad-request", "lengths must be at least 1");
   let at = 0;
   const split = lengths.map((length) => {
     at += length;

@@ -1,0 +1,129 @@
+# What the Python side has, and what a checkpoint holds, as JSON texts for the control plane (src/python/ calls these through
+# pythonia, in a short-lived process). Data only: nothing is trained, generated or kept; torch is imported only to be asked.
+"""Probes of the environment, of models and of tokenizers."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import json
+import math
+import platform
+import sys
+from pathlib import Path
+from typing import Any
+
+REQUIRED = ("torch", "transformers", "tokenizers", "safetensors", "numpy", "pyzmq", "msgspec")
+OPTIONAL = ("accelerate", "deepspeed", "peft")
+MINIMUM_PYTHON = (3, 11)
+
+
+def _json(value: object) -> str:
+    # Only JSON texts may cross pythonia: NaN or bytes would end the other side.
+    return json.dumps(value, allow_nan=False)
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def environment() -> str:
+    """JSON {python, versions, missing, devices: [{name, memoryBytes}], problems}."""
+    versions = {name: _version(name) for name in (*REQUIRED, *OPTIONAL)}
+    missing = [name for name in REQUIRED if versions[name] is None]
+    problems = []
+    if sys.version_info < MINIMUM_PYTHON:
+        problems.append(f"Python {platform.python_version()} is too old: 3.11 or newer is needed")
+    devices: list[dict[str, object]] = []
+    if "torch" not in missing:
+        try:
+            torch = importlib.import_module("torch")
+            for index in range(torch.cuda.device_count()):
+                properties = torch.cuda.get_device_properties(index)
+                devices.append({"name": properties.name, "memoryBytes": int(properties.total_memory)})
+        except Exception as error:
+            problems.append(f"torch does not import: {type(error).__name__}: {error}")
+    return _json(
+        {
+            "python": platform.python_version(),
+            "versions": {name: version for name, version in versions.items() if version is not None},
+            "missing": missing,
+            "devices": devices,
+            "problems": problems,
+        }
+    )
+
+
+def _tensors(directory: Path) -> tuple[int, int, list[str]]:
+    """Parameters, bytes and dtypes of the safetensors files, from their headers alone."""
+    parameters, size, dtypes = 0, 0, set()
+    for file in sorted(directory.glob("*.safetensors")):
+        size += file.stat().st_size
+        with file.open("rb") as stream:
+            length = int.from_bytes(stream.read(8), "little")
+            header = json.loads(stream.read(length))
+        for name, tensor in header.items():
+            if name == "__metadata__":
+                continue
+            parameters += math.prod(tensor["shape"])
+            dtypes.add(tensor["dtype"])
+    return parameters, size, sorted(dtypes)
+
+
+def model(source: str, samples: list[str]) -> str:
+    """JSON with type, size, context and tokenizer of a checkpoint directory or Hub id; {"error": ...} when it can't be read."""
+    texts = [str(sample) for sample in samples]
+    transformers: Any = importlib.import_module("transformers")
+    transformers.utils.logging.set_verbosity_error()
+    try:
+        config = transformers.AutoConfig.from_pretrained(source, trust_remote_code=False)
+    except Exception as error:
+        return _json({"error": f"{type(error).__name__}: {error}"})
+    causal = transformers.models.auto.modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+    report: dict[str, Any] = {
+        "modelType": config.model_type,
+        "causalLm": config.model_type in causal,
+        "vocabulary": getattr(config, "vocab_size", None),
+        "context": getattr(config, "max_position_embeddings", None),
+        "dtype": str(getattr(config, "dtype", None) or "").removeprefix("torch."),
+        "parameters": None,
+        "bytes": None,
+        "storedDtypes": [],
+    }
+    if Path(source).is_dir():
+        report["parameters"], report["bytes"], report["storedDtypes"] = _tensors(Path(source))
+    elif report["causalLm"]:
+        report["parameters"] = _count_parameters(config, transformers)
+    report["tokenizer"] = _tokenizer(source, texts, transformers)
+    return _json(report)
+
+
+def _count_parameters(config: Any, transformers: Any) -> int:
+    """By building the model without memory (meta device)."""
+    torch: Any = importlib.import_module("torch")
+    with torch.device("meta"):
+        built = transformers.AutoModelForCausalLM.from_config(config)
+    return sum(parameter.numel() for parameter in built.parameters())
+
+
+def _tokenizer(source: str, texts: list[str], transformers: Any) -> dict[str, Any]:
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+    except Exception as error:
+        return {"error": f"{type(error).__name__}: {error}"}
+    known = tokenizer.get_vocab()
+    return {
+        "class": type(tokenizer).__name__,
+        "size": len(tokenizer),
+        "special": {
+            name: str(value) for name, value in tokenizer.special_tokens_map.items() if isinstance(value, str)
+        },
+        "backtrackToken": known.get("<backtrack>"),
+        "samples": [
+            {"text": text, "tokens": tokenizer.convert_ids_to_tokens(tokenizer(text)["input_ids"])}
+            for text in texts
+        ],
+    }
