@@ -29,6 +29,7 @@ export interface RunFlags extends SweepFlags {
 export async function runCommand(io: Io, path: string, flags: RunFlags): Promise<ExitCode> {
   const begun = performance.now();
   const sweep = await loadSweep(io, path, flags);
+  refuseUnsupported(sweep);
   const python = pythonFor(io, sweep, flags.mock);
   const progress = new Progress({ write: io.err, isTerminal: io.errIsTerminal, now: () => performance.now() });
   const store = await Store.open(sweep.storeRoot);
@@ -39,7 +40,15 @@ export async function runCommand(io: Io, path: string, flags: RunFlags): Promise
     progress.say(
       `${sweep.config.file.name}: ${sweep.plan.arms.length} arms, ${sweep.plan.stages.length} stages, ${sweep.environment.flavour} worker on ${sweep.environment.device} (${sweep.environment.dtype})`,
     );
-    const context = contextFor(io, sweep, store, progress, python, pools, join(folder, "logs"));
+    const context = contextFor(
+      io,
+      sweep,
+      store,
+      progress,
+      python,
+      pools,
+      join(folder, "logs", new Date().toISOString().replaceAll(":", "-")),
+    );
     const executed = await executePlan(context, sweep.plan, { atOnce: sweep.config.file.workers.count });
     const outputs = await gatherResults(context, sweep.config, sweep.plan, executed, new Date().toISOString());
     await writeResults(folder, sweep, outputs, progress);
@@ -63,6 +72,16 @@ function codeOf(failures: number, { summary }: RunOutputs): ExitCode {
   return summary.claims.some((claim) => claim.required && claim.verdict !== "supported")
     ? exitCode.claimNotSupported
     : exitCode.done;
+}
+
+/** The config's shape is a promise; what this version cannot do yet is refused, not ignored. `plan` accepts it. */
+function refuseUnsupported({ config }: LoadedSweep): void {
+  const { deepspeed, gpus } = config.file.workers;
+  const refuse = (key: string, fix: string) => {
+    throw new UserError("unsupported", `workers.${key}: this version trains on one device per worker. ${fix}`);
+  };
+  if (deepspeed !== undefined) refuse("deepspeed", "Remove the key (--set workers.deepspeed=null) to train in one process.");
+  if (gpus !== undefined && gpus > 1) refuse("gpus", "Set it to 1.");
 }
 
 function pythonFor(io: Io, sweep: LoadedSweep, mock: boolean): string {

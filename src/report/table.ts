@@ -1,6 +1,6 @@
 // The summary as text for a terminal: results, budgets, paired tests, claims. Pure: told whether to colour and how wide, never asks.
 import { compact, integer, mean, percent, points, pointsInterval, pValue, resultRows, shareInterval } from "./figures.ts";
-import type { ClaimResult, Summary } from "./model.ts";
+import type { ClaimResult, Comparison, Summary } from "./model.ts";
 
 export interface TableOptions {
   readonly colour: boolean;
@@ -114,9 +114,22 @@ function budgets(summary: Summary, options: TableOptions, pens: Pens): string {
   return titled("Training budgets", layout(columns, body, body, options, pens), options, pens);
 }
 
+/** Two policies of one arm, or one policy of two arms. Pairs that differ in both are in summary.json and on the page. */
+function answersOneQuestion({ first, second }: Comparison): boolean {
+  const [armA, policyA] = partsOf(first);
+  const [armB, policyB] = partsOf(second);
+  return armA === armB || policyA === policyB;
+}
+
+function partsOf(reference: string): [arm: string, policy: string] {
+  const slash = reference.lastIndexOf("/");
+  return [reference.slice(0, slash), reference.slice(slash + 1)];
+}
+
 function comparisons(summary: Summary, options: TableOptions, pens: Pens): string {
-  if (summary.comparisons.length === 0) return "";
-  const body = summary.comparisons.map((item) => [
+  const shown = summary.comparisons.filter(answersOneQuestion);
+  if (shown.length === 0) return "";
+  const body = shown.map((item) => [
     item.first,
     item.second,
     item.split,

@@ -1,22 +1,18 @@
 // From artefacts to the one record behind table, CSV and page. Everything here is computed anew at each run: it is cheap.
 import { join } from "node:path";
 import type { ResolvedConfig } from "../config/resolve.ts";
-import type { ClaimSettings } from "../config/schema.ts";
 import type { Attempt } from "../decode/policies.ts";
-import { judge } from "../evaluate/claims.ts";
-import { compare, summarise } from "../evaluate/summary.ts";
+import { summarise } from "../evaluate/summary.ts";
 import type { Json } from "../lib/hash.ts";
 import type { ArmPlan, Plan } from "../plan/plan.ts";
 import { readProblem } from "../puzzle/registry.ts";
-import type { ArmSummary, ClaimResult, Comparison, SampleTree, Summary } from "../report/model.ts";
+import type { ArmSummary, Comparison, SampleTree, Summary } from "../report/model.ts";
 import { readJsonl } from "../store/files.ts";
-import type { Artefact } from "../store/store.ts";
+import { compareOn, type GradedByReference, judgeClaim } from "./claims.ts";
 import type { RunContext } from "./context.ts";
 import type { Executed } from "./execute.ts";
 import { type GradedAttempt, readGraded, readProblems } from "./stages/decode.ts";
 import { lossCurve } from "./stages/train.ts";
-
-type GradedByReference = Map<string, GradedAttempt[]>;
 
 export interface RunOutputs {
   readonly summary: Summary;
@@ -32,7 +28,7 @@ export async function gatherResults(
   executed: Executed,
   createdAt: string,
 ): Promise<RunOutputs> {
-  const graded: GradedByReference = new Map();
+  const graded = new Map<string, GradedAttempt[]>();
   const arms: ArmSummary[] = [];
   const losses: RunOutputs["losses"] = {};
   const samples: SampleTree[] = [];
@@ -139,58 +135,6 @@ function allComparisons(plan: Plan, graded: GradedByReference): Comparison[] {
     }
   }
   return comparisons;
-}
-
-function compareOn(graded: GradedByReference, first: string, second: string, split: string): Comparison {
-  const of = (reference: string) => (graded.get(reference) ?? []).filter((item) => item.split === split);
-  return { first, second, split, ...compare(of(first), of(second)) };
-}
-
-/** One result per pair of arms that the two references name; with a grid, the pairs that agree on all but the arm. */
-function judgeClaim(
-  name: string,
-  claim: ClaimSettings,
-  config: ResolvedConfig,
-  plan: Plan,
-  graded: GradedByReference,
-): ClaimResult[] {
-  const [firsts, seconds] = claim.compare.map((reference) => resolveReference(reference, config, plan)) as [string[], string[]];
-  const results: ClaimResult[] = [];
-  for (const first of firsts) {
-    const partners = seconds.length === 1 ? seconds : seconds.filter((second) => gridPoint(second) === gridPoint(first));
-    for (const second of partners) {
-      if (!graded.has(first) || !graded.has(second)) continue;
-      const comparison = compareOn(graded, first, second, claim.on);
-      const { verdict, explanation } = judge(claim, comparison);
-      const margin = claim.expect.margin === 0 ? "" : ` by more than ${(100 * claim.expect.margin).toFixed(1)} points`;
-      const statement = `${first} beats ${second}${margin} in ${claim.metric} on ${claim.on}`;
-      results.push({
-        name: firsts.length > 1 ? `${name} ${gridPoint(first)}` : name,
-        statement,
-        split: claim.on,
-        verdict,
-        required: claim.required,
-        explanation,
-        comparison,
-      });
-    }
-  }
-  return results;
-}
-
-/** The grid coordinates in a reference `arm/seed=1/policy`: the part between arm and policy. */
-function gridPoint(reference: string): string {
-  return reference.split("/").slice(1, -1).join("/");
-}
-
-function resolveReference(reference: string, config: ResolvedConfig, plan: Plan): string[] {
-  const slash = reference.lastIndexOf("/");
-  const arm = slash < 0 ? config.file.sweep.base : reference.slice(0, slash);
-  const policy = reference.slice(slash + 1);
-  return plan.arms
-    .filter((candidate) => candidate.name === arm || candidate.name.startsWith(`${arm}/`))
-    .filter((candidate) => candidate.grade[policy] !== undefined)
-    .map((candidate) => `${candidate.name}/${policy}`);
 }
 
 /** Canonical keys shared between the training set and each test split, per arm, and between the splits. 0 by construction; measured all the same. */

@@ -53,17 +53,12 @@ def write_tokenizer(
         "special": True,
     }
     longest = sorted(pieces, key=len, reverse=True)
-    pattern = "|".join(
-        "".join("\\" + c if c in "+*-/|.()[]" else c for c in piece)
-        for piece in longest
-    )
+    pattern = "|".join("".join("\\" + c if c in "+*-/|.()[]" else c for c in piece) for piece in longest)
     document = {
         "version": "1.0",
         "truncation": None,
         "padding": None,
-        "added_tokens": [
-            {"id": i, "content": token, **flags} for i, token in enumerate(special)
-        ],
+        "added_tokens": [{"id": i, "content": token, **flags} for i, token in enumerate(special)],
         "normalizer": None,
         "pre_tokenizer": {
             "type": "Split",
@@ -127,9 +122,7 @@ NEOX = {
 }
 
 
-def spec(
-    tokenizer: Path, config: dict[str, Any] | None = None, **changes: Any
-) -> dict[str, Any]:
+def spec(tokenizer: Path, config: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
     """A modelSpec of an architecture."""
     source = {
         "kind": "architecture",
@@ -149,11 +142,7 @@ def spec(
 
 def path_spec(path: Path, **changes: Any) -> dict[str, Any]:
     """A modelSpec of a directory."""
-    return (
-        spec(path)
-        | {"version": str(path), "source": {"kind": "path", "path": str(path)}}
-        | changes
-    )
+    return spec(path) | {"version": str(path), "source": {"kind": "path", "path": str(path)}} | changes
 
 
 class FakeContext:
@@ -182,9 +171,7 @@ class Driver:
         self.context = FakeContext()
         self._seq: dict[str, int] = {}
 
-    def free(
-        self, primitive: str, params: dict[str, Any], arrays: Arrays | None = None
-    ) -> Answer:
+    def free(self, primitive: str, params: dict[str, Any], arrays: Arrays | None = None) -> Answer:
         self.context = FakeContext()
         request = Request(primitive, read_params(primitive, params), arrays or {}, None)
         return self.side.answer(request, self.context)
@@ -239,9 +226,7 @@ def rows(indices: list[int], weight: float = 0.125) -> Arrays:
     }
 
 
-def example(
-    prompt: str, response: str, spans: list[list[int]], end: bool = True
-) -> dict[str, Any]:
+def example(prompt: str, response: str, spans: list[list[int]], end: bool = True) -> dict[str, Any]:
     return {
         "id": "x",
         "problem": {},

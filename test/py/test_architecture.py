@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+
 from conftest import ROOT
 
 PACKAGE = ROOT / "py" / "backtrail_worker"
@@ -48,7 +49,8 @@ MAY_IMPORT = {
 
 
 def test_the_wire_leaves_torch_out() -> None:
-    code = f"import sys\nfor m in {WIRE!r}:\n    __import__('backtrail_worker.' + m)\nprint('torch' in sys.modules, 'transformers' in sys.modules)"
+    load = f"import sys\nfor m in {WIRE!r}:\n    __import__('backtrail_worker.' + m)\n"
+    code = load + "print('torch' in sys.modules, 'transformers' in sys.modules)"
     out = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,
@@ -63,16 +65,12 @@ def _imports(path: str) -> set[str]:
     tree = ast.parse((PACKAGE / path).read_text())
     found: set[str] = set()
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(
-            "backtrail_worker."
-        ):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("backtrail_worker."):
             found.add((node.module or "").removeprefix("backtrail_worker."))
     return found
 
 
-@pytest.mark.parametrize(
-    "path", [str(p.relative_to(PACKAGE)) for p in sorted(PACKAGE.rglob("*.py"))]
-)
+@pytest.mark.parametrize("path", [str(p.relative_to(PACKAGE)) for p in sorted(PACKAGE.rglob("*.py"))])
 def test_parts_import_only_what_stands_below_them(path: str) -> None:
     name = path.removesuffix(".py").replace("/", ".")
     if name.endswith("__init__"):
@@ -81,9 +79,9 @@ def test_parts_import_only_what_stands_below_them(path: str) -> None:
     allowed = MAY_IMPORT.get(name) or MAY_IMPORT.get(name.split(".")[0])
     assert allowed is not None or name in MAY_IMPORT, f"{path} has no rule"
     for imported in _imports(path):
-        assert imported in (allowed or set()) or imported.split(".")[0] in (
-            allowed or set()
-        ), f"{path} imports {imported}"
+        assert imported in (allowed or set()) or imported.split(".")[0] in (allowed or set()), (
+            f"{path} imports {imported}"
+        )
 
 
 def test_only_the_transport_imports_zmq_and_nothing_is_pickled() -> None:
@@ -93,9 +91,7 @@ def test_only_the_transport_imports_zmq_and_nothing_is_pickled() -> None:
             for node in ast.walk(ast.parse(file.read_text()))
             if isinstance(node, ast.Import | ast.ImportFrom)
             for name in (
-                [node.module or ""]
-                if isinstance(node, ast.ImportFrom)
-                else [a.name for a in node.names]
+                [node.module or ""] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names]
             )
         }
         assert "pickle" not in names
@@ -106,13 +102,7 @@ def test_files_and_functions_stay_short() -> None:
     for file in PACKAGE.rglob("*.py"):
         text = file.read_text()
         # Every message of the boundary in one file; all that touches the socket in one class.
-        limit = (
-            420
-            if file.name == "protocol.py"
-            else 350
-            if file.name == "transport.py"
-            else 300
-        )
+        limit = 420 if file.name == "protocol.py" else 350 if file.name == "transport.py" else 300
         assert len(text.splitlines()) <= limit, file
         for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.FunctionDef):

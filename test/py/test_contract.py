@@ -18,6 +18,7 @@ from backtrail_worker.protocol import (
     encode,
     read_params,
 )
+
 from conftest import ROOT
 
 FILES = sorted((ROOT / "test" / "contract" / "messages").glob("*.json"))
@@ -41,31 +42,21 @@ def test_golden_message(file: Path) -> None:
             assert read_params(message.primitive, message.params)
         again = msgspec.msgpack.decode(encode(message))
     else:
-        again = msgspec.msgpack.decode(
-            encode(msgspec.convert(golden["message"], FromWorker, strict=True))
-        )
-        assert decode_from_worker(packed) == msgspec.convert(
-            golden["message"], FromWorker, strict=True
-        )
+        again = msgspec.msgpack.decode(encode(msgspec.convert(golden["message"], FromWorker, strict=True)))
+        assert decode_from_worker(packed) == msgspec.convert(golden["message"], FromWorker, strict=True)
     assert again == wire
 
 
 def test_every_kind_and_no_other_is_known() -> None:
     kinds = {json.loads(file.read_text())["message"]["kind"] for file in FILES}
-    ours = {
-        kind.__struct_config__.tag
-        for union in (FromWorker, ToWorker)
-        for kind in union.__args__
-    }
+    ours = {kind.__struct_config__.tag for union in (FromWorker, ToWorker) for kind in union.__args__}
     assert kinds == ours
 
 
 def test_primitives_are_those_of_primitives_ts() -> None:
     text = (ROOT / "src" / "protocol" / "primitives.ts").read_text()
     body = text[
-        text.index("export const primitives = {") : text.index(
-            "} as const;\n\nexport type PrimitiveName"
-        )
+        text.index("export const primitives = {") : text.index("} as const;\n\nexport type PrimitiveName")
     ]
     names = {
         line.split(":")[0].strip()

@@ -19,8 +19,9 @@ from backtrail_worker.protocol import (
     Arrays,
     RequestError,
 )
-from conftest import GPT2, LLAMA, NEOX, Driver, spec, token_id
 from transformers import AutoModelForCausalLM
+
+from conftest import GPT2, LLAMA, NEOX, Driver, spec, token_id
 
 # "llama" runs on the engine for Llama, "llama-biased" (which that engine does not know) on the generic one.
 CONFIGS = {
@@ -41,17 +42,11 @@ def bins(
     total = sum(counts)
     seeds = list(range(100, 100 + total)) if seeds is None else seeds
     return {
-        "tokens": np.array(
-            [token for one in prefixes for token in one], dtype=np.int32
-        ),
+        "tokens": np.array([token for one in prefixes for token in one], dtype=np.int32),
         "lengths": np.array([len(one) for one in prefixes], dtype=np.int32),
         "counts": np.array(counts, dtype=np.int32),
-        "seeds": np.array(
-            [[seed, seed * 7919] for seed in seeds], dtype=np.uint32
-        ).reshape(total, 2),
-        "budgets": np.array(
-            [budget] * total if isinstance(budget, int) else budget, dtype=np.int32
-        ),
+        "seeds": np.array([[seed, seed * 7919] for seed in seeds], dtype=np.uint32).reshape(total, 2),
+        "budgets": np.array([budget] * total if isinstance(budget, int) else budget, dtype=np.int32),
     }
 
 
@@ -68,9 +63,7 @@ def params(model: dict[str, Any], **changes: Any) -> dict[str, Any]:
     return base | changes
 
 
-def run(
-    driver: Driver, model: dict[str, Any], arrays: Arrays, **changes: Any
-) -> dict[int, Done]:
+def run(driver: Driver, model: dict[str, Any], arrays: Arrays, **changes: Any) -> dict[int, Done]:
     """Completions by index, put together from the chunks, which are checked on the way."""
     result = driver.free("generate", params(model, **changes), arrays).result
     done: dict[int, Done] = {}
@@ -96,16 +89,11 @@ def run(
 
 def prefixes(count: int) -> list[list[int]]:
     generator = np.random.default_rng(5)
-    return [
-        generator.integers(3, 20, size=int(n)).tolist()
-        for n in generator.integers(1, 15, size=count)
-    ]
+    return [generator.integers(3, 20, size=int(n)).tolist() for n in generator.integers(1, 15, size=count)]
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-def test_completions_do_not_depend_on_the_batch(
-    driver: Driver, tokenizer: Path, name: str
-) -> None:
+def test_completions_do_not_depend_on_the_batch(driver: Driver, tokenizer: Path, name: str) -> None:
     model = spec(tokenizer, CONFIGS[name])
     some, counts = prefixes(14), [1, 3, 2, 5, 1, 1, 4, 2, 1, 6, 1, 1, 2, 3]
     arrays = bins(some, counts)
@@ -117,9 +105,7 @@ def test_completions_do_not_depend_on_the_batch(
     index = 0
     for prefix, count in zip(some, counts, strict=True):
         for _ in range(count):
-            alone[index] = run(driver, model, bins([prefix], [1], seeds=[100 + index]))[
-                0
-            ]
+            alone[index] = run(driver, model, bins([prefix], [1], seeds=[100 + index]))[0]
             index += 1
     for other in [*variants, alone]:
         for index, one in whole.items():
@@ -128,12 +114,8 @@ def test_completions_do_not_depend_on_the_batch(
                 one["text"],
                 one["finish"],
             )
-            np.testing.assert_allclose(
-                other[index]["logprobs"], one["logprobs"], atol=1e-4
-            )
-            np.testing.assert_allclose(
-                other[index]["sampledLogprobs"], one["sampledLogprobs"], atol=1e-4
-            )
+            np.testing.assert_allclose(other[index]["logprobs"], one["logprobs"], atol=1e-4)
+            np.testing.assert_allclose(other[index]["sampledLogprobs"], one["sampledLogprobs"], atol=1e-4)
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -144,9 +126,7 @@ def test_greedy_is_what_transformers_generates(
     driver.call("save", {"path": str(tmp_path / "c"), "resume": False})
     theirs = AutoModelForCausalLM.from_pretrained(tmp_path / "c").eval()
     some = prefixes(8)
-    ours = run(
-        driver, spec(tokenizer, CONFIGS[name]), bins(some, [1] * 8), temperature=0
-    )
+    ours = run(driver, spec(tokenizer, CONFIGS[name]), bins(some, [1] * 8), temperature=0)
     for index, prefix in enumerate(some):
         out = theirs.generate(
             torch.tensor([prefix]),
@@ -155,16 +135,12 @@ def test_greedy_is_what_transformers_generates(
             max_new_tokens=12,
         )
         expected = out[0, len(prefix) :].tolist()
-        assert ours[index]["tokens"] == [
-            token for token in expected if token != theirs.config.eos_token_id
-        ]
+        assert ours[index]["tokens"] == [token for token in expected if token != theirs.config.eos_token_id]
         assert set(ours[index]["sampledLogprobs"]) <= {0.0}
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-def test_logprobs_are_those_of_score(
-    driver: Driver, tokenizer: Path, name: str
-) -> None:
+def test_logprobs_are_those_of_score(driver: Driver, tokenizer: Path, name: str) -> None:
     model = spec(tokenizer, CONFIGS[name])
     some = prefixes(6)
     done = run(driver, model, bins(some, [2] * 6), temperature=0.5)
@@ -181,9 +157,7 @@ def test_logprobs_are_those_of_score(
     for index, sequence in enumerate(sequences):
         scored = answer.arrays["logprobs"][at : at + len(sequence)]
         assert scored[0] == 0
-        np.testing.assert_allclose(
-            scored[len(some[index // 2]) :], done[index]["logprobs"], atol=1e-4
-        )
+        np.testing.assert_allclose(scored[len(some[index // 2]) :], done[index]["logprobs"], atol=1e-4)
         with torch.no_grad():
             expected = torch.log_softmax(loaded(torch.tensor([sequence])).logits[0], -1)
         np.testing.assert_allclose(
@@ -237,9 +211,7 @@ def test_the_llama_engine_computes_what_the_generic_engine_computes(
         np.testing.assert_allclose(fast[index]["logprobs"], one["logprobs"], atol=1e-4)
 
 
-def test_stop_texts_end_a_completion_and_stay_in_it(
-    driver: Driver, tokenizer: Path
-) -> None:
+def test_stop_texts_end_a_completion_and_stay_in_it(driver: Driver, tokenizer: Path) -> None:
     model = spec(tokenizer)
     arrays = bins(prefixes(10), [8] * 10, budget=40)
     free = run(driver, model, arrays)
@@ -249,11 +221,7 @@ def test_stop_texts_end_a_completion_and_stay_in_it(
     for index, one in stopped.items():
         assert free[index]["tokens"][: len(one["tokens"])] == one["tokens"]
         first = min(
-            (
-                free[index]["text"].index(stop) + len(stop)
-                for stop in stops
-                if stop in free[index]["text"]
-            ),
+            (free[index]["text"].index(stop) + len(stop) for stop in stops if stop in free[index]["text"]),
             default=None,
         )
         if first is None:
@@ -262,9 +230,7 @@ def test_stop_texts_end_a_completion_and_stay_in_it(
             assert one["finish"] == FINISH_STOP
             assert one["text"] == free[index]["text"][:first]
             ends += 1
-        assert one["charEnds"][-1:] == (
-            [len(one["text"].encode("utf-16-le")) // 2] if one["tokens"] else []
-        )
+        assert one["charEnds"][-1:] == ([len(one["text"].encode("utf-16-le")) // 2] if one["tokens"] else [])
     assert ends > 40
 
 
@@ -325,9 +291,7 @@ def test_truncation(driver: Driver, tokenizer: Path) -> None:
     greedy = run(driver, model, arrays, temperature=0)
     for narrow in ({"topK": 1}, {"topP": 1e-6}):
         one = run(driver, model, arrays, **narrow)
-        assert [one[i]["tokens"] for i in range(12)] == [
-            greedy[i]["tokens"] for i in range(12)
-        ]
+        assert [one[i]["tokens"] for i in range(12)] == [greedy[i]["tokens"] for i in range(12)]
         assert all(value == 0 for i in range(12) for value in one[i]["sampledLogprobs"])
 
 
@@ -339,16 +303,21 @@ def test_the_sampler_follows_the_inverse_cdf() -> None:
         return one.tokens[0], one.logprobs[0], one.sampled[0]
 
     plain = Sampler(1, 0, 1)
-    assert [
-        pick(plain, u)[0] for u in (0, 0.09, 0.11, 0.49, 0.51, 0.79, 0.81, 1 - 2**-53)
-    ] == [0, 0, 1, 1, 3, 3, 4, 4]
+    assert [pick(plain, u)[0] for u in (0, 0.09, 0.11, 0.49, 0.51, 0.79, 0.81, 1 - 2**-53)] == [
+        0,
+        0,
+        1,
+        1,
+        3,
+        3,
+        4,
+        4,
+    ]
     assert pick(plain, 0.6)[1:] == pytest.approx((np.log(0.3), np.log(0.3)), abs=1e-6)
     # Two best of five: 0.4 and 0.3, renormalised; likewise the nucleus that first reaches 0.6.
     for sampler in (Sampler(1, 2, 1), Sampler(1, 0, 0.6)):
         assert [pick(sampler, u)[0] for u in (0, 0.56, 0.58, 0.99)] == [1, 1, 3, 3]
-        assert pick(sampler, 0.9)[1:] == pytest.approx(
-            (np.log(0.3), np.log(3 / 7)), abs=1e-6
-        )
+        assert pick(sampler, 0.9)[1:] == pytest.approx((np.log(0.3), np.log(3 / 7)), abs=1e-6)
     # Temperature 0.5 squares: 1, 16, 0, 9, 4 of 30.
     assert pick(Sampler(0.5, 0, 1), 0.9)[2] == pytest.approx(np.log(4 / 30), abs=1e-6)
     tie = torch.tensor([[1.0, 3.0, 3.0, 3.0]])
@@ -361,9 +330,7 @@ def test_uniforms_are_splitmix64() -> None:
     expected = [6457827717110365317, 3203168211198807973, 9817491932198370423]
     got = uniforms(np.full(3, 1234567, dtype=np.uint64), np.arange(3))
     np.testing.assert_array_equal(got, [(value >> 11) * 2.0**-53 for value in expected])
-    many = uniforms(
-        np.arange(200_000, dtype=np.uint64), np.zeros(200_000, dtype=np.int64)
-    )
+    many = uniforms(np.arange(200_000, dtype=np.uint64), np.zeros(200_000, dtype=np.int64))
     assert abs(many.mean() - 0.5) < 4 * (1 / 12 / 200_000) ** 0.5
     assert many.min() >= 0
     assert many.max() < 1
@@ -382,9 +349,7 @@ def test_samples_follow_the_model(driver: Driver, tokenizer: Path) -> None:
         "lengths": np.array([3], dtype=np.int32),
     }
     vocabulary = int(driver.side._models["v"].model.config.vocab_size)
-    scored = driver.free(
-        "score", {"model": model, "named": list(range(vocabulary))}, arrays
-    )
+    scored = driver.free("score", {"model": model, "named": list(range(vocabulary))}, arrays)
     expected = np.exp(scored.arrays["named"][2])
     counts = np.bincount(
         [one["tokens"][0] if one["tokens"] else 1 for one in done.values()],
@@ -403,9 +368,18 @@ def test_beam_sampling_is_that_of_transformers(driver: Driver, tokenizer: Path) 
     loaded = driver.side._models["v"].model
     torch.manual_seed(100 | (100 * 7919) << 32)
     expected = loaded.generate(
-        torch.tensor([[5, 6]]), attention_mask=torch.ones(1, 2), do_sample=True, num_beams=4, num_return_sequences=4,
-        temperature=0.7, max_new_tokens=8, top_k=0, top_p=1.0, pad_token_id=0, eos_token_id=[1],
-    )[:, 2:].tolist()  # fmt: skip
+        torch.tensor([[5, 6]]),
+        attention_mask=torch.ones(1, 2),
+        do_sample=True,
+        num_beams=4,
+        num_return_sequences=4,
+        temperature=0.7,
+        max_new_tokens=8,
+        top_k=0,
+        top_p=1.0,
+        pad_token_id=0,
+        eos_token_id=[1],
+    )[:, 2:].tolist()
     for index, row in enumerate(expected):
         kept = row[: row.index(1)] if 1 in row else row
         assert done[index]["tokens"] == kept
@@ -419,22 +393,16 @@ def test_beam_sampling_is_that_of_transformers(driver: Driver, tokenizer: Path) 
             "lengths": np.array([len(sequence)], dtype=np.int32),
         },
     )
-    np.testing.assert_allclose(
-        scored.arrays["logprobs"][2:], done[0]["logprobs"], atol=1e-4
-    )
+    np.testing.assert_allclose(scored.arrays["logprobs"][2:], done[0]["logprobs"], atol=1e-4)
 
 
-def test_models_are_kept_by_version_the_last_two(
-    driver: Driver, tokenizer: Path
-) -> None:
+def test_models_are_kept_by_version_the_last_two(driver: Driver, tokenizer: Path) -> None:
     arrays = {
         "tokens": np.array([5], dtype=np.int32),
         "lengths": np.array([1], dtype=np.int32),
     }
     for version in ("a", "b", "a", "c"):
-        driver.free(
-            "score", {"model": spec(tokenizer, version=version), "named": []}, arrays
-        )
+        driver.free("score", {"model": spec(tokenizer, version=version), "named": []}, arrays)
     info = driver.free("info", {}).result
     assert info["models"] == ["a", "c"]
     assert info["memoryBytes"] > 0

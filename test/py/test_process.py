@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 import zmq
 from backtrail_worker.protocol import Arrays, pack_bins, unpack_bins
+
 from conftest import ROOT, path_spec, rows, spec, sums, write_shard
 
 DEADLINE_S = 60
@@ -69,9 +70,7 @@ class Coordinator:
         header = msgspec.msgpack.encode({"v": 1, "kind": kind, **fields})
         self.socket.send_multipart([b"w1", header, *(frames or [])])
 
-    def receive(
-        self, *kinds: str, deadline: float = DEADLINE_S
-    ) -> tuple[dict[str, Any], list[bytes]]:
+    def receive(self, *kinds: str, deadline: float = DEADLINE_S) -> tuple[dict[str, Any], list[bytes]]:
         """The next message that is no heartbeat, log or progress (unless asked for)."""
         end = time.monotonic() + deadline
         while time.monotonic() < end:
@@ -88,9 +87,7 @@ class Coordinator:
                 not kinds and message["kind"] not in {"heartbeat", "log", "progress"}
             ):
                 return message, frames
-        raise AssertionError(
-            f"waited for {kinds or 'a message'}; stderr: {self.stderr()}"
-        )
+        raise AssertionError(f"waited for {kinds or 'a message'}; stderr: {self.stderr()}")
 
     def greet(self) -> dict[str, Any]:
         hello, _ = self.receive("hello")
@@ -131,9 +128,7 @@ class Coordinator:
         assert message["kind"] == "result", message
         assert message["id"] == name
         self.send("ack", id=name, attempt=1)
-        return message["result"], unpack_bins(
-            [tuple(item) for item in message["bins"]], frames
-        )
+        return message["result"], unpack_bins([tuple(item) for item in message["bins"]], frames)
 
     def error(self, name: str) -> dict[str, Any]:
         message, _ = self.receive("error", "result")
@@ -229,9 +224,7 @@ def test_a_session_and_free_calls_over_a_socket(
     model = path_spec(checkpoint)
     coordinator.job("tok", "tokenize", {"model": model, "texts": ["Q:1,4R:\n"]})
     tokens = coordinator.answer("tok")[1]["tokens"].tolist()
-    coordinator.job(
-        "gen", "generate", generate_params(model), generate_bins(tokens, 3, 5)
-    )
+    coordinator.job("gen", "generate", generate_params(model), generate_bins(tokens, 3, 5))
     assert coordinator.receive()[0]["kind"] == "accept"
     chunk, frames = coordinator.receive("chunk")
     arrays = unpack_bins([tuple(item) for item in chunk["bins"]], frames)
@@ -264,9 +257,7 @@ def test_chunks_stay_in_their_window_and_cancel_stops_the_work(
     for seq in range(4):
         chunk, frames = coordinator.receive("chunk", "result")
         assert (chunk["kind"], chunk["seq"]) == ("chunk", seq)
-        seen += unpack_bins([tuple(item) for item in chunk["bins"]], frames)[
-            "completion"
-        ].tolist()
+        seen += unpack_bins([tuple(item) for item in chunk["bins"]], frames)["completion"].tolist()
         if seq < 3:
             with pytest.raises(AssertionError, match="waited for"):
                 coordinator.receive("chunk", "result", deadline=0.3)
@@ -318,9 +309,7 @@ def test_faults_come_back_as_errors(coordinator: Coordinator, tokenizer: Path) -
     coordinator.greet()
     coordinator.job("a", "divine", {})
     assert "unknown primitive" in coordinator.error("a")["message"]
-    coordinator.job(
-        "b", "tokenize", {"model": spec(tokenizer), "texts": [], "extra": 1}
-    )
+    coordinator.job("b", "tokenize", {"model": spec(tokenizer), "texts": [], "extra": 1})
     assert "extra" in coordinator.error("b")["message"]
     coordinator.send(
         "job",
@@ -352,9 +341,7 @@ def test_faults_come_back_as_errors(coordinator: Coordinator, tokenizer: Path) -
     assert coordinator.error("e")["code"] == "bad-request"
     coordinator.job("f", "load_model", {"model": spec(tokenizer)})
     assert "session" in coordinator.error("f")["message"]
-    coordinator.job(
-        "g", "tokenize", {"model": path_spec(Path("/nowhere")), "texts": []}
-    )
+    coordinator.job("g", "tokenize", {"model": path_spec(Path("/nowhere")), "texts": []})
     error = coordinator.error("g")
     assert error["code"] == "model-not-found"
     assert "/nowhere" in error["message"]
@@ -445,9 +432,7 @@ def test_a_closed_life_line_ends_the_worker(coordinator: Coordinator) -> None:
         ({"endpoint": 5}, "endpoint"),
     ],
 )
-def test_a_wrong_start_line_is_refused(
-    coordinator: Coordinator, changes: dict[str, Any], words: str
-) -> None:
+def test_a_wrong_start_line_is_refused(coordinator: Coordinator, changes: dict[str, Any], words: str) -> None:
     process = coordinator.spawn(**changes)
     assert process.wait(20) == 2
     assert words in coordinator.stderr()
@@ -484,9 +469,7 @@ def test_the_worker_dies_with_its_parent(coordinator: Coordinator) -> None:
     parent.kill()
     parent.wait()
     end = time.monotonic() + 20
-    while (
-        time.monotonic() < end and Path(f"/proc/{pid}").exists() and _state(pid) != "Z"
-    ):
+    while time.monotonic() < end and Path(f"/proc/{pid}").exists() and _state(pid) != "Z":
         time.sleep(0.02)
     gone = not Path(f"/proc/{pid}").exists() or _state(pid) == "Z"
     with contextlib.suppress(ProcessLookupError):

@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM
+import transformers
 
 from backtrail_worker.core.call import WorkerFault
 from backtrail_worker.model.source import Described, describe
 from backtrail_worker.protocol import ArchitectureSource, ModelSpec
+
+# The library types its Auto classes in parts only.
+AutoModel: Any = transformers.AutoModelForCausalLM
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 # Model types whose logits are the output head applied to the base model's last hidden state, with nothing
@@ -58,7 +61,7 @@ def pick_device(name: str) -> torch.device:
 def _pretrained(described: Described, dtype: torch.dtype) -> Any:
     directory = described.directory
     try:
-        model, report = AutoModelForCausalLM.from_pretrained(
+        model, report = AutoModel.from_pretrained(
             directory,
             config=described.config,
             dtype=dtype,
@@ -101,9 +104,7 @@ def load(
         # On the CPU whatever the device is: one seed is one initialisation everywhere.
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(spec.source.seed)
-            model = AutoModelForCausalLM.from_config(
-                described.config, dtype=torch.float32, trust_remote_code=False
-            )
+            model = AutoModel.from_config(described.config, dtype=torch.float32, trust_remote_code=False)
         model = model.to(dtype)
     else:
         model = _pretrained(described, dtype)

@@ -12,10 +12,9 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM
 
 from backtrail_worker.core.call import WorkerFault
-from backtrail_worker.model.load import Loaded
+from backtrail_worker.model.load import AutoModel, Loaded
 
 TRAINER_FILE, OPTIMIZER_FILE = "trainer.json", "optimizer.safetensors"
 TRAINER_FORMAT = 1
@@ -99,7 +98,7 @@ def copy_weights(loaded: Loaded, directory: Path) -> None:
     "model-not-found".
     """
     try:
-        other = AutoModelForCausalLM.from_pretrained(
+        other = AutoModel.from_pretrained(
             directory,
             dtype=torch.float32,
             local_files_only=True,

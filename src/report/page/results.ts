@@ -215,7 +215,7 @@ function testsTable(split: string, items: readonly Comparison[], domain: Domain)
     const title = `${item.first} minus ${item.second}: ${points(item.difference)} points, 95% interval ${pointsInterval(item.interval)}`;
     const drawn = whisker({ value: item.difference, interval: item.interval, colour: "", title, reference: 0 }, domain);
     const counts = [item.onlyFirst, item.onlySecond, item.both, item.neither].map(integer);
-    const names: Cell = { html: `${escapeHtml(item.first)} <span class="arm">against</span> ${escapeHtml(item.second)}` };
+    const names: Cell = { html: `${escapeHtml(item.first)}<br><span class="arm">against</span> ${escapeHtml(item.second)}` };
     return {
       first: items[index - 1]?.first !== item.first,
       cells: [names, { html: drawn }, points(item.difference), pointsInterval(item.interval), ...counts, pValue(item.pValue)],

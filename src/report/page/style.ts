@@ -23,7 +23,7 @@ const base = `
 @media print{:root{color-scheme:light;${lightScheme}}}
 *{box-sizing:border-box}
 html{-webkit-text-size-adjust:100%}
-body{margin:0 auto;max-width:62rem;padding:2.5rem 1.5rem 4rem;background:var(--paper);color:var(--ink);font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,"Liberation Sans",sans-serif}
+body{margin:0 auto;max-width:66rem;padding:2.5rem 1.5rem 4rem;background:var(--paper);color:var(--ink);font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,"Liberation Sans",sans-serif}
 h1{font-size:1.7rem;line-height:1.2;margin:0 0 .4rem;font-weight:650;overflow-wrap:anywhere}
 h2{font-size:1.15rem;margin:0 0 .6rem;font-weight:650}
 h3{font-size:1rem;margin:1.4rem 0 .4rem;font-weight:600}
@@ -52,8 +52,8 @@ thead th{color:var(--soft);font-size:.8125rem;vertical-align:bottom;border-botto
 tbody tr{border-bottom:1px solid var(--faint)}
 tbody tr.first:not(:first-child){border-top:1px solid var(--line)}
 th.figure,td.figure{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
-tbody th{overflow-wrap:anywhere}
-th.plot,td.plot{width:34%;min-width:9rem}
+tbody th{min-width:11rem;overflow-wrap:break-word}
+th.plot,td.plot{width:26%;min-width:9rem}
 .arm{color:var(--soft)}
 .keyed{display:inline-block;min-width:1.5em;color:var(--soft);font-variant-numeric:tabular-nums}
 .swatch{display:inline-block;width:.7em;height:.7em;border-radius:1px;margin-right:.35em;vertical-align:baseline}
@@ -122,7 +122,7 @@ body{padding:1.4rem 1rem 3rem;font-size:15px}
 table,tbody,tr,caption{display:block}
 thead{display:none}
 tbody tr{padding:.5rem 0;display:grid;grid-template-columns:1fr 1fr;gap:.05rem 1rem}
-tbody th{grid-column:1/-1;padding:0 0 .15rem;font-weight:600}
+tbody th{min-width:0;grid-column:1/-1;padding:0 0 .15rem;font-weight:600}
 td{display:flex;justify-content:space-between;gap:.6rem;padding:0;min-width:0;overflow-wrap:anywhere}
 td::before{content:attr(data-label);color:var(--soft);font-size:.8125rem}
 td.text{grid-column:1/-1;justify-content:flex-start}

@@ -34,7 +34,7 @@ export function trainingSection(summary: Summary, losses: ReportExtras["losses"]
 function lossCurves(losses: ReportExtras["losses"], looks: Looks): string {
   const runs = Object.entries(losses).filter(([, points]) => points.length > 1);
   if (runs.length === 0) return "";
-  const steps = niceDomain([0, ...runs.flatMap(([, points]) => points.map(({ step }) => step))]);
+  const steps = { low: 0, high: runs.reduce((most, [, points]) => Math.max(most, points.at(-1)?.step ?? 0), 1) };
   const range = niceDomain([0, ...runs.flatMap(([, points]) => points.map(({ loss }) => loss))]);
   const x: Axis = { title: "step", domain: steps, ticks: ticks(steps), label: integer };
   const y: Axis = {
@@ -75,17 +75,28 @@ export function provenanceSection(summary: Summary): string {
     device: summary.device,
     "number type": summary.dtype,
   });
-  const command = `backtrail run results/${summary.name}/config.resolved.json`;
   const settings = summary.arms.map(
     (arm) =>
       `<details><summary>Settings and stage keys of ${escapeHtml(arm.name)}</summary>${jsonHtml(arm.keys)}<pre>${escapeHtml(JSON.stringify(arm.settings, null, 2))}</pre></details>`,
   );
-  const again = `<h3>To make it again</h3>${note("From the folder in which this sweep ran, with the configuration that was used; what is in the store already is not computed anew.")}<pre class="command">${escapeHtml(`backtrail plan results/${summary.name}/config.resolved.json\n${command}`)}</pre>`;
   return section(
     "provenance",
     "Provenance",
-    `${facts}${again}${overlap}<h3>Code, machine, stages</h3>${jsonHtml(summary.provenance)}${settings.join("")}`,
+    `${facts}${again()}${overlap}<h3>Code, machine, stages</h3>${jsonHtml(summary.provenance)}${settings.join("")}`,
   );
+}
+
+/** The page lies beside config.resolved.json, whose member `file` is the whole configuration: JSON is YAML, so `run` reads it. */
+function again(): string {
+  const commands = [
+    `node -p "JSON.stringify(require('./config.resolved.json').file, null, 2)" > again.json`,
+    "backtrail plan again.json",
+    "backtrail run again.json",
+  ];
+  const explain = note(
+    "In the folder of this page. `plan` says what the store holds already; only what is missing is computed.",
+  );
+  return `<h3>To make it again</h3>${explain}<pre class="command">${escapeHtml(commands.join("\n"))}</pre>`;
 }
 
 /** Any JSON as nested definition lists; lists of records of the same fields as tables. */

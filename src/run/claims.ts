@@ -1,0 +1,69 @@
+// Claims over the graded arms: which pairs of arms a claim speaks of, and the verdict of each.
+import type { Arm, ResolvedConfig } from "../config/resolve.ts";
+import type { ClaimSettings } from "../config/schema.ts";
+import { judge } from "../evaluate/claims.ts";
+import { compare } from "../evaluate/summary.ts";
+import type { Plan } from "../plan/plan.ts";
+import type { ClaimResult, Comparison } from "../report/model.ts";
+import type { GradedAttempt } from "./stages/decode.ts";
+
+/** Verdicts by reference `arm/policy`. */
+export type GradedByReference = ReadonlyMap<string, readonly GradedAttempt[]>;
+
+/** Both policies on the problems of one split. Throws when they were not given the same problems. */
+export function compareOn(graded: GradedByReference, first: string, second: string, split: string): Comparison {
+  const of = (reference: string) => (graded.get(reference) ?? []).filter((item) => item.split === split);
+  return { first, second, split, ...compare(of(first), of(second)) };
+}
+
+/**
+ * One result per pair of arms that the two references name and that agree on every axis of the grid which both have
+ * (seed 1 is compared with seed 1). Pairs whose policies failed are left out: the failure is in the summary.
+ */
+export function judgeClaim(
+  name: string,
+  claim: ClaimSettings,
+  config: ResolvedConfig,
+  plan: Plan,
+  graded: GradedByReference,
+): ClaimResult[] {
+  const [firsts, seconds] = claim.compare.map((reference) => armsOf(reference, config)) as [Named[], Named[]];
+  const problemsOf = (arm: Arm) => plan.arms.find((candidate) => candidate.name === arm.name)?.problems;
+  const pairs = firsts.flatMap((first) =>
+    seconds.filter((second) => agree(first.arm, second.arm)).map((second) => [first, second] as const),
+  );
+  return pairs.flatMap(([first, second]) => {
+    if (problemsOf(first.arm) !== problemsOf(second.arm) || !graded.has(first.reference) || !graded.has(second.reference))
+      return [];
+    const comparison = compareOn(graded, first.reference, second.reference, claim.on);
+    const { verdict, explanation } = judge(claim, comparison);
+    const margin = claim.expect.margin === 0 ? "" : ` by more than ${(100 * claim.expect.margin).toFixed(1)} points`;
+    const statement = `${first.reference} beats ${second.reference}${margin} in ${claim.metric} on ${claim.on}`;
+    const point = pairs.length > 1 ? ` (${first.arm.name} against ${second.arm.name})` : "";
+    return [
+      { name: `${name}${point}`, statement, split: claim.on, verdict, required: claim.required, explanation, comparison },
+    ];
+  });
+}
+
+interface Named {
+  readonly arm: Arm;
+  readonly reference: string;
+}
+
+/** The arms of a reference `arm/policy`, or `policy` of the base arm. An arm's name stands for all its points of the grid. */
+function armsOf(reference: string, config: ResolvedConfig): Named[] {
+  const slash = reference.lastIndexOf("/");
+  const wanted = slash < 0 ? config.file.sweep.base : reference.slice(0, slash);
+  const policy = reference.slice(slash + 1);
+  return config.arms
+    .filter((arm) => arm.name === wanted || arm.coordinates.arm === wanted)
+    .filter((arm) => arm.settings.decode[policy] !== undefined)
+    .map((arm) => ({ arm, reference: `${arm.name}/${policy}` }));
+}
+
+function agree(a: Arm, b: Arm): boolean {
+  return Object.entries(a.coordinates).every(
+    ([axis, value]) => axis === "arm" || b.coordinates[axis] === undefined || b.coordinates[axis] === value,
+  );
+}
