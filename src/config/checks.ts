@@ -61,14 +61,10 @@ function puzzleProblems({ puzzle, data }: ArmSettings): ConfigProblem[] {
   const { numbers, operands, targets, holdOutTargets } = puzzle;
   const [low, high] = targets;
   const reach = largestValue(numbers, operands[1]);
-  if (operands[0] < 1)
-    problems.push({ path: ["puzzle", "operands"], message: `expected numbers from 1 up, found [${operands.join(", ")}]` });
-  else if (reach < low) {
+  if (reach < low) {
     const message = `no problem satisfies this: ${numbers} numbers of ${operands.join(" to ")} reach at most ${reach}, the targets start at ${low}. Widen operands or lower targets`;
     problems.push({ path: ["puzzle", "targets"], message, causes: [["puzzle"]] });
   }
-  if (low < 1)
-    problems.push({ path: ["puzzle", "targets"], message: `expected targets from 1 up, found [${targets.join(", ")}]` });
   const values = high - low + 1;
   const held = Math.round(holdOutTargets * values);
   const causes = [

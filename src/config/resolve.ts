@@ -17,7 +17,7 @@ export interface ResolvedConfig {
   /** The file with all defaults filled in; its own settings are those of the base arm. */
   readonly file: ConfigFile;
   readonly arms: readonly Arm[];
-  /** Of everything resolved. */
+  /** Of everything resolved that may change a result: not of `store` and `workers`. */
   readonly digest: string;
 }
 
@@ -75,7 +75,11 @@ export function resolveArms(
     settings === undefined ? [] : [{ name, coordinates, settings }],
   );
   if (file === undefined || arms.length < candidates.length) return undefined;
-  const plain = JSON.parse(JSON.stringify({ ...file, arms: arms.map(({ name, settings }) => ({ name, settings })) })) as Json;
+  // Where artefacts lie and who computes them change no result.
+  const { store: _, workers: __, ...lasting } = file;
+  const plain = JSON.parse(
+    JSON.stringify({ ...lasting, arms: arms.map(({ name, settings }) => ({ name, settings })) }),
+  ) as Json;
   return { file, arms, digest: digest(plain) };
 }
 

@@ -13,6 +13,11 @@ export function points(difference: number): string {
   return difference > 0 ? `+${text}` : `\u2212${text}`;
 }
 
+/** For axes: 0.05 -> "+5". */
+export function pointsTick(difference: number): string {
+  return points(difference).replace(/\.0$/, "");
+}
+
 /** [0.48, 0.567] -> "48.0–56.7". */
 export function shareInterval([low, high]: readonly [number, number]): string {
   return `${(low * 100).toFixed(1)}\u2013${(high * 100).toFixed(1)}`;

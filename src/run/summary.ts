@@ -62,7 +62,11 @@ export async function gatherResults(
   return { summary, losses, samples };
 }
 
-async function summariseArm(arm: ArmPlan, artefacts: Executed["artefacts"], graded: GradedByReference): Promise<ArmSummary> {
+async function summariseArm(
+  arm: ArmPlan,
+  artefacts: Executed["artefacts"],
+  graded: Map<string, GradedAttempt[]>,
+): Promise<ArmSummary> {
   const policies: ArmSummary["policies"] = {};
   for (const [policy, key] of Object.entries(arm.grade)) {
     const artefact = artefacts.get(key);

@@ -1,24 +1,25 @@
 // Files that survive a crash: atomic writes, append-only JSON lines, digests. The base of everything under store/.
 import { createHash, randomUUID } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { type FileHandle, open, readFile, rename, rm, truncate } from "node:fs/promises";
+import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
-import { createInterface } from "node:readline";
 import { UserError } from "../lib/errors.ts";
 import type { Json } from "../lib/hash.ts";
 
-/** Turns what the file system refuses into a sentence for the user; anything else is rethrown as it is. */
+const reasons: Readonly<Record<string, string>> = {
+  ENOSPC: "the disk is full. Free space, or put `store:` on another disk; finished stages are kept",
+  EDQUOT: "the disk quota is used up. Free space, or put `store:` on another disk; finished stages are kept",
+  EROFS: "the file system is read-only. Choose another folder with `store:` or --results",
+  EACCES: "permission denied. Choose a folder that you may write to with `store:` or --results",
+  EPERM: "permission denied. Choose a folder that you may write to with `store:` or --results",
+  ENOTDIR: "a part of the path is a file, not a folder. Choose another folder with `store:` or --results",
+  EEXIST: "there is a file of that name where a folder is needed. Choose another folder with `store:` or --results",
+};
+
+/** Turns what the file system refuses into a sentence for the user; anything else is returned as it is. */
 export function storeError(error: unknown, path: string): unknown {
-  const reasons: Record<string, string> = {
-    ENOSPC: "the disk is full. Free space, or put `store:` on another disk; finished stages are kept",
-    EDQUOT: "the disk quota is used up. Free space, or put `store:` on another disk; finished stages are kept",
-    EROFS: "the file system is read-only. Choose another folder with `store:` or --results",
-    EACCES: "permission denied. Choose a folder that you may write to with `store:` or --results",
-    EPERM: "permission denied. Choose a folder that you may write to with `store:` or --results",
-    ENOTDIR: "a part of the path is a file, not a folder. Choose another folder with `store:` or --results",
-  };
   const reason = reasons[(error as NodeJS.ErrnoException).code ?? ""];
-  return reason === undefined ? error : new UserError("store", `${path}: ${reason}.`, { cause: error });
+  return error instanceof UserError || reason === undefined ? error : new UserError("store", `${path}: ${reason}.`, { cause: error });
 }
 
 /** Writes a whole file or nothing: temporary file beside it, fsync, rename, fsync of the folder. */
@@ -33,16 +34,16 @@ export async function writeAtomic(path: string, data: string | Uint8Array): Prom
       await file.close();
     }
     await rename(temporary, path);
-    await syncDirectory(dirname(path));
+    await syncPath(dirname(path));
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => undefined);
     throw storeError(error, path);
   }
 }
 
-/** Makes a rename or a new entry in a folder durable. */
-export async function syncDirectory(directory: string): Promise<void> {
-  const handle = await open(directory, "r");
+/** Makes a file's bytes, or a folder's entries, durable. */
+export async function syncPath(path: string): Promise<void> {
+  const handle = await open(path, "r");
   try {
     await handle.sync();
   } finally {
@@ -50,7 +51,10 @@ export async function syncDirectory(directory: string): Promise<void> {
   }
 }
 
-/** Appends whole JSON lines. A line torn by a crash is cut off when the file is opened again. */
+/**
+ * Appends whole JSON lines. A line torn by a crash is cut off when the file is opened again. After a failed append (a full
+ * disk, say) every later one fails as well: the file may end in a torn line, and nothing may follow one.
+ */
 export class JsonlWriter {
   readonly #file: FileHandle;
   readonly #path: string;
@@ -62,13 +66,15 @@ export class JsonlWriter {
   }
 
   static async open(path: string): Promise<JsonlWriter> {
+    let file: FileHandle | undefined;
     try {
-      const file = await open(path, "a");
-      const text = await readFile(path);
-      const end = text.lastIndexOf(0x0a) + 1;
-      if (end < text.length) await truncate(path, end);
+      file = await open(path, "a+");
+      const { size } = await file.stat();
+      const end = await endOfLastLine(file, size);
+      if (end < size) await file.truncate(end);
       return new JsonlWriter(file, path);
     } catch (error) {
+      await file?.close();
       throw storeError(error, path);
     }
   }
@@ -97,27 +103,58 @@ export class JsonlWriter {
   }
 }
 
-/** Records of a JSON-lines file. A torn last line is ignored; a broken inner line is UserError("file") naming file and line. */
+const blockBytes = 1 << 16;
+const newline = 0x0a;
+
+/** Where the last whole line ends, read from behind: journals grow long. */
+async function endOfLastLine(file: FileHandle, size: number): Promise<number> {
+  const block = Buffer.alloc(blockBytes);
+  for (let end = size; end > 0; end -= blockBytes) {
+    const start = Math.max(0, end - blockBytes);
+    const { bytesRead } = await file.read(block, 0, end - start, start);
+    const at = block.subarray(0, bytesRead).lastIndexOf(newline);
+    if (at >= 0) return start + at + 1;
+  }
+  return 0;
+}
+
+/**
+ * Records of a JSON-lines file. A last line without its line end was torn by a crash and is ignored, as JsonlWriter cuts it
+ * off; any other broken line is UserError("file") naming file and line, and so is a file that is not there.
+ */
 export async function* readJsonl<T>(path: string): AsyncGenerator<T> {
-  const lines = createInterface({ input: createReadStream(path), crlfDelay: Number.POSITIVE_INFINITY });
   let number = 0;
-  let broken: { line: number; message: string } | undefined;
-  for await (const line of lines) {
+  for await (const line of wholeLines(path)) {
     number++;
-    if (broken !== undefined)
-      throw new UserError(
-        "file",
-        `${path}:${broken.line}: not JSON (${broken.message}). The file was changed by hand or is damaged.`,
-      );
-    if (line === "") continue;
+    if (line.length === 0) continue;
     let value: T;
     try {
-      value = JSON.parse(line) as T;
+      value = JSON.parse(line.toString("utf8")) as T;
     } catch (error) {
-      broken = { line: number, message: (error as Error).message };
-      continue;
+      const reason = `not JSON (${(error as Error).message}). The file was changed by hand or is damaged`;
+      throw new UserError("file", `${path}:${number}: ${reason}.`, { cause: error });
     }
     yield value;
+  }
+}
+
+async function* wholeLines(path: string): AsyncGenerator<Buffer> {
+  let pending: Buffer[] = [];
+  try {
+    for await (const data of createReadStream(path, { highWaterMark: 1 << 20 })) {
+      const chunk = data as Buffer;
+      let from = 0;
+      for (let at = chunk.indexOf(newline); at >= 0; at = chunk.indexOf(newline, from)) {
+        const rest = chunk.subarray(from, at);
+        yield pending.length === 0 ? rest : Buffer.concat([...pending, rest]);
+        pending = [];
+        from = at + 1;
+      }
+      if (from < chunk.length) pending.push(chunk.subarray(from));
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    throw new UserError("file", `${path}: there is no such file.`, { cause: error });
   }
 }
 

@@ -1,86 +1,90 @@
-// One run per sweep: a lock file that says who holds it. A lock of a process that is gone is taken over.
-import { mkdir, open, readFile, rm } from "node:fs/promises";
-import { hostname } from "node:os";
+// One run per sweep. Everybody who wants the lock puts a file of their own (whole, by rename) into the folder and only then
+// looks around: of two, the later one always sees the earlier, so both can never go on. A file whose process is gone is
+// cleared away; it can never come alive again, so nobody can clear a lock that is held.
+import { randomUUID } from "node:crypto";
+import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../lib/errors.ts";
-import { storeError } from "./files.ts";
+import { storeError, writeAtomic } from "./files.ts";
+import { isAlive, type Owner, thisOwner } from "./owner.ts";
 
-export interface LockHolder {
-  readonly pid: number;
-  readonly host: string;
+export interface LockHolder extends Owner {
   readonly command: string;
   /** RFC 3339. */
   readonly since: string;
-  /** Start time of the process in clock ticks since boot, so that a reused pid is not taken for the holder. */
-  readonly born: string;
 }
 
-const lockName = "running.lock";
+interface LockFile {
+  readonly path: string;
+  /** Undefined when the file cannot be read as a lock. */
+  readonly holder: LockHolder | undefined;
+}
+
+const lockPattern = /^running-.+\.lock$/;
+const attempts = 5;
 
 /** Who is running the sweep of this folder, or undefined. */
 export async function readLock(directory: string): Promise<LockHolder | undefined> {
-  const text = await readFile(join(directory, lockName), "utf8").catch(() => undefined);
-  if (text === undefined) return undefined;
-  try {
-    const holder = JSON.parse(text) as LockHolder;
-    return (await isAlive(holder)) ? holder : undefined;
-  } catch {
-    return undefined; // torn by a crash while it was written: nobody's
-  }
+  for (const { holder } of await lockFiles(directory)) if (holder !== undefined && (await isAlive(holder))) return holder;
+  return undefined;
 }
 
 /** Takes the lock of a sweep's folder, which is made. Throws UserError("sweep-locked") when another run holds it. */
 export async function lockSweep(directory: string): Promise<{ release(): Promise<void> }> {
-  const path = join(directory, lockName);
   try {
     await mkdir(directory, { recursive: true });
   } catch (error) {
     throw storeError(error, directory);
   }
-  const command = process.argv.slice(1).join(" ");
-  const holder: LockHolder = {
-    pid: process.pid,
-    host: hostname(),
-    command,
-    since: new Date().toISOString(),
-    born: await bornAt(process.pid),
-  };
-  for (let attempt = 0; ; attempt++) {
-    try {
-      const file = await open(path, "wx");
-      await file.writeFile(JSON.stringify(holder));
-      await file.close();
-      return { release: () => rm(path, { force: true }) };
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw storeError(error, path);
-    }
-    const other = await readLock(directory);
-    if (other !== undefined || attempt >= 3) {
-      const who =
-        other === undefined ? "another run" : `process ${other.pid} on ${other.host} since ${other.since} (${other.command})`;
-      throw new UserError(
-        "sweep-locked",
-        `${directory}: this sweep is being run by ${who}. Wait for it, stop it, or run under another name (--set name=...).`,
-      );
-    }
+  for (let attempt = 1; ; attempt++) {
+    const path = join(directory, `running-${process.pid}-${randomUUID()}.lock`);
+    const holder: LockHolder = { ...(await thisOwner()), command: process.argv.slice(1).join(" "), since: new Date().toISOString() };
+    await writeAtomic(path, JSON.stringify(holder));
+    const other = await otherHolder(directory, path);
+    if (other === undefined) return { release: () => rm(path, { force: true }) };
     await rm(path, { force: true });
+    if (attempt === attempts) throw locked(directory, other);
+    // Two that begin at the same moment both step back; one comes again before the other.
+    await sleep(20 + Math.random() * 60);
   }
 }
 
-/** A process of another host can't be asked, so it counts as alive. */
-async function isAlive(holder: LockHolder): Promise<boolean> {
-  if (holder.host !== hostname()) return true;
+/** A lock beside `own` that somebody may hold. Those of dead processes are removed. */
+async function otherHolder(directory: string, own: string): Promise<LockFile | undefined> {
+  for (const file of await lockFiles(directory)) {
+    if (file.path === own) continue;
+    if (file.holder === undefined || (await isAlive(file.holder))) return file;
+    await rm(file.path, { force: true });
+  }
+  return undefined;
+}
+
+async function lockFiles(directory: string): Promise<LockFile[]> {
+  const names = (await readdir(directory).catch(() => [])).filter((name) => lockPattern.test(name)).sort();
+  const files: LockFile[] = [];
+  for (const name of names) {
+    const path = join(directory, name);
+    const text = await readFile(path, "utf8").catch(() => undefined);
+    // Released in the meantime.
+    if (text !== undefined) files.push({ path, holder: parseHolder(text) });
+  }
+  return files;
+}
+
+function parseHolder(text: string): LockHolder | undefined {
   try {
-    process.kill(holder.pid, 0);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ESRCH") return false;
+    const value = JSON.parse(text) as LockHolder | null;
+    return Number.isInteger(value?.pid) && typeof value?.host === "string" ? value : undefined;
+  } catch {
+    return undefined;
   }
-  const born = await bornAt(holder.pid);
-  return born === "" || holder.born === "" || born === holder.born;
 }
 
-async function bornAt(pid: number): Promise<string> {
-  const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
-  // The second field, the command in brackets, may hold spaces: count from behind it. Field 22 is the start time.
-  return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "";
+function locked(directory: string, { path, holder }: LockFile): UserError {
+  const message =
+    holder === undefined
+      ? `${path} is a lock that cannot be read. If no run of this sweep is on, remove that file.`
+      : `${directory}: this sweep is being run by process ${holder.pid} on ${holder.host} since ${holder.since} (${holder.command}). Wait for it, stop it, or run under another name (--set name=...). If that machine is gone, remove ${path}.`;
+  return new UserError("sweep-locked", message);
 }

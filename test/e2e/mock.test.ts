@@ -67,10 +67,7 @@ describe("run --mock", () => {
     const other = temporary();
     const { code } = await run(["run", smoke, "--mock", ...into(other), "--set", "workers.count=1"]);
     expect(code).toBe(0);
-    const { configDigest: a, ...rest } = comparable(readSummary(other));
-    const { configDigest: b, ...wanted } = comparable(first);
-    expect(a).not.toBe(b);
-    expect(rest).toEqual(wanted);
+    expect(comparable(readSummary(other))).toEqual(comparable(first));
   });
 
   it("plan lists cached stages and why others are to do, and writes nothing", async () => {
@@ -216,7 +213,7 @@ describe("small commands", () => {
 
   it("a shard changed by hand is refused by name", async () => {
     const folder = temporary();
-    const stop = start(["run", smoke, "--mock", ...into(folder), "--set", "train.steps=50000"]);
+    const stop = start(["run", smoke, "--mock", ...into(folder), "--set", "train.steps=5000"]);
     await stop.saw("train backtracking: started");
     stop.process.kill("SIGKILL");
     await stop.finished;
@@ -225,7 +222,7 @@ describe("small commands", () => {
       const shard = join(dataset, key, "train-00000.jsonl");
       writeFileSync(shard, readFileSync(shard, "utf8").replace('"target":1', '"target":2'));
     }
-    const { code, err } = await run(["run", smoke, "--mock", ...into(folder), "--set", "train.steps=50000"]);
+    const { code, err } = await run(["run", smoke, "--mock", ...into(folder), "--set", "train.steps=5000"]);
     expect(code).toBe(3);
     expect(err).toMatch(/train-00000\.jsonl: was changed after it was made/);
   });

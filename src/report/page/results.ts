@@ -5,6 +5,7 @@ import {
   percent,
   points,
   pointsInterval,
+  pointsTick,
   pValue,
   type ResultRow,
   resultRows,
@@ -56,13 +57,13 @@ export function claimsSection(summary: Summary): string {
 }
 
 function claimArticle(claim: ClaimResult, domain: Domain): string {
-  const { difference, interval, pValue: p, n } = claim.comparison;
-  const figures = `${points(difference)} percentage points, 95% interval ${pointsInterval(interval)}; exact paired test p ${p < 0.001 ? "< 0.001" : `= ${pValue(p)}`}; ${integer(n)} problems (${claim.split}).`;
-  const strip = `${whisker({ value: difference, interval, colour: claim.verdict, title: figures, reference: 0 }, domain)}${scale(domain, (value) => points(value))}`;
+  const { difference, interval } = claim.comparison;
+  const figures = `${points(difference)} percentage points, 95% interval ${pointsInterval(interval)}.`;
+  const strip = `${whisker({ value: difference, interval, colour: claim.verdict, title: figures, reference: 0 }, domain)}${scale(domain, pointsTick)}`;
   const required = claim.required ? `<span class="meta"> required</span>` : "";
   return (
     `<article class="claim"><h3><span class="verdict ${claim.verdict}">${capital(claim.verdict)}</span>${escapeHtml(claim.name)}${required}</h3>` +
-    `<p>${escapeHtml(sentence(claim.statement))}</p><p>${escapeHtml(figures)}</p>${strip}<p class="note">${escapeHtml(sentence(claim.explanation))}</p></article>`
+    `<p>${escapeHtml(sentence(claim.statement))}</p><p>${escapeHtml(figures)}</p>${strip}<p class="note">${escapeHtml(capital(sentence(claim.explanation)))}</p></article>`
   );
 }
 
@@ -202,7 +203,7 @@ export function testsSection(summary: Summary): string {
 function testsTable(split: string, items: readonly Comparison[], domain: Domain): string {
   const columns: TableColumn[] = [
     { title: "first against second" },
-    { title: { html: scale(domain, (value) => points(value)) }, label: "", kind: "plot" },
+    { title: { html: scale(domain, pointsTick) }, label: "", kind: "plot" },
     { title: "difference", kind: "figure" },
     { title: "95% interval", kind: "figure" },
     { title: "only first", kind: "figure" },

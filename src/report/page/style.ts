@@ -64,7 +64,7 @@ const figures = `
 figure{margin:1rem 0 1.6rem}
 figcaption{font-weight:600}
 .axis{color:var(--soft);font-size:.75rem;margin:.15rem 0 .5rem}
-.axis.end{text-align:right;margin:.1rem 0 0}
+.axis.end{text-align:right;margin:.1rem 0 0;max-width:none}
 .frame{padding:.3rem .9rem 1.4rem 3rem}
 svg{overflow:visible}
 svg.strip,svg.plot{display:block;width:100%}
