@@ -9,9 +9,9 @@ import { parseArgs } from "node:util";
 import { parseConfig } from "../src/config/load.ts";
 import type { ArmSettings } from "../src/config/schema.ts";
 import { testProblems, trainExamples } from "../src/data/make.ts";
+import { createGenerator } from "../src/decode/batchingGenerator.ts";
 import { deriveSeed64 } from "../src/lib/rng.ts";
 import { median } from "../src/lib/stats.ts";
-import { createGenerator } from "../src/decode/batchingGenerator.ts";
 import { initialModelSpec, trainedModelSpec } from "../src/run/modelSpec.ts";
 import { findPython } from "../src/setup/environment.ts";
 import { writeJsonl } from "../src/store/shards.ts";
@@ -19,7 +19,15 @@ import { findFormat } from "../src/trace/registry.ts";
 import { tokenizerConfigJson, tokenizerJson } from "../src/trace/tokenizer.ts";
 import { localLauncher } from "../src/worker/launcher.ts";
 import { createPool, type Pool } from "../src/worker/pool.ts";
-import { type Case, checkpointOf, type Direct, generateOverBridge, startDirect, trainOverBridge, warmSteps } from "./bridgeSides.ts";
+import {
+  type Case,
+  checkpointOf,
+  type Direct,
+  generateOverBridge,
+  startDirect,
+  trainOverBridge,
+  warmSteps,
+} from "./bridgeSides.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const perCall = 16;
@@ -38,7 +46,14 @@ const onCpu: Record<string, Sizes> = {
 const onGpu: Record<string, Sizes> = {
   small: { set: ["model.dtype=bf16"], steps: 400, calls: 16 },
   long: {
-    set: ["model.dtype=bf16", "model.width=1024", "model.layers=12", "model.heads=16", "model.mlp=2816", "train.batch.examples=512"],
+    set: [
+      "model.dtype=bf16",
+      "model.width=1024",
+      "model.layers=12",
+      "model.heads=16",
+      "model.mlp=2816",
+      "train.batch.examples=512",
+    ],
     steps: 60,
     calls: 8,
   },
@@ -77,7 +92,8 @@ async function main(): Promise<void> {
   try {
     const outcomes: Outcome[] = [];
     for (const [name, sizes] of Object.entries(gpu ? onGpu : onCpu)) {
-      if (values.only === undefined || values.only === name) outcomes.push(...(await measure(pool, direct, await prepare(pool, folder, name, sizes, gpu), rounds)));
+      if (values.only === undefined || values.only === name)
+        outcomes.push(...(await measure(pool, direct, await prepare(pool, folder, name, sizes, gpu), rounds)));
     }
     const about = machine(direct.versions, device, threads);
     process.stdout.write(render(about, outcomes, rounds));
@@ -94,7 +110,12 @@ async function prepare(pool: Pool, parent: string, name: string, sizes: Sizes, g
   const folder = await mkdtemp(join(parent, `${name}-`));
   const examples = 16_384;
   const steps = sizes.steps + warmSteps;
-  const own = [`train.steps=${steps}`, "train.checkpointEvery=1000000", `data.train.size=${examples}`, `data.test.dev=${sizes.calls * perCall}`];
+  const own = [
+    `train.steps=${steps}`,
+    "train.checkpointEvery=1000000",
+    `data.train.size=${examples}`,
+    `data.test.dev=${sizes.calls * perCall}`,
+  ];
   const text = await readFile(join(root, "configs", "quickstart.yaml"), "utf8");
   const config = parseConfig(text, "configs/quickstart.yaml", [...sizes.set, ...own]);
   const settings = config.arms[0]?.settings as ArmSettings;
@@ -145,7 +166,9 @@ async function measure(pool: Pool, direct: Direct, one: Case, rounds: number): P
     const tokens = c.tokens.reduce((sum, { length }) => sum + length, 0);
     generating.push({ bridge: tokens / c.seconds, direct: tokens / d.seconds });
     sameTokens &&= JSON.stringify(c.tokens) === JSON.stringify(d.tokens);
-    say(`round ${round}: ${(a.seconds / timedSteps * 1000).toFixed(1)} and ${(b.seconds / timedSteps * 1000).toFixed(1)} ms/step; ${tokens} tokens in ${c.seconds.toFixed(2)} and ${d.seconds.toFixed(2)} s`);
+    say(
+      `round ${round}: ${((a.seconds / timedSteps) * 1000).toFixed(1)} and ${((b.seconds / timedSteps) * 1000).toFixed(1)} ms/step; ${tokens} tokens in ${c.seconds.toFixed(2)} and ${d.seconds.toFixed(2)} s`,
+    );
   }
   return [
     { case: one.name, unit: "steps/s", rounds: training, same: sameLosses, busy, nodeCpuMsPerStep },
@@ -180,9 +203,18 @@ function render(about: ReturnType<typeof machine>, outcomes: readonly Outcome[],
     const cells = [
       `${name}, ${unit}`,
       step,
-      spread(pairs.map(({ bridge }) => bridge), digits),
-      spread(pairs.map(({ direct }) => direct), digits),
-      spread(pairs.map(({ bridge, direct }) => bridge / direct), percent),
+      spread(
+        pairs.map(({ bridge }) => bridge),
+        digits,
+      ),
+      spread(
+        pairs.map(({ direct }) => direct),
+        digits,
+      ),
+      spread(
+        pairs.map(({ bridge, direct }) => bridge / direct),
+        percent,
+      ),
       busy === undefined ? "" : percent(median(busy)),
       nodeCpuMsPerStep === undefined ? "" : median(nodeCpuMsPerStep).toFixed(2),
       same ? "yes" : "NO",

@@ -1,7 +1,18 @@
 // npm run archive [-- --python 3.12] [-- --out backtrail.tar.gz]: one file for servers without a network: the built program, its
 // production modules, this machine's Node binary and the wheels that GPU images usually lack.
 import { execFileSync } from "node:child_process";
-import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -18,10 +29,12 @@ const wheels = ["pyzmq", "msgspec"];
 const lock = readFileSync(join(root, "py", "requirements.lock"), "utf8");
 const pinned = wheels.map((wheel) => lock.split("\n").find((line) => line.startsWith(`${wheel}==`)));
 
-const run = (command, args, options = {}) => execFileSync(command, args, { cwd: root, stdio: ["ignore", "pipe", "inherit"], encoding: "utf8", ...options });
+const run = (command, args, options = {}) =>
+  execFileSync(command, args, { cwd: root, stdio: ["ignore", "pipe", "inherit"], encoding: "utf8", ...options });
 
 /** What a running program does not need. */
-const dropped = /\.(map|md|markdown|d\.ts|d\.mts|d\.cts|ts|cc|h|hpp|gyp|flow)$|^(test|tests|docs|examples|bench|script|vendor)(\/|$)|__pycache__/i;
+const dropped =
+  /\.(map|md|markdown|d\.ts|d\.mts|d\.cts|ts|cc|h|hpp|gyp|flow)$|^(test|tests|docs|examples|bench|script|vendor)(\/|$)|__pycache__/i;
 
 function copyModules(target) {
   const paths = run("npm", ["ls", "--omit=dev", "--all", "--parseable"]).trim().split("\n").slice(1);
@@ -31,7 +44,9 @@ function copyModules(target) {
       recursive: true,
       filter: (source) => {
         const local = relative(path, source);
-        return local === "" || (!dropped.test(local) && !basename(source).startsWith(".") && !/(^|\/)node_modules(\/|$)/.test(local));
+        return (
+          local === "" || (!dropped.test(local) && !basename(source).startsWith(".") && !/(^|\/)node_modules(\/|$)/.test(local))
+        );
       },
     });
   }
@@ -40,7 +55,9 @@ function copyModules(target) {
   for (const platform of readdirSync(builds)) {
     if (!statSync(join(builds, platform)).isDirectory()) continue;
     if (platform !== process.platform) rmSync(join(builds, platform), { recursive: true });
-    else for (const arch of readdirSync(join(builds, platform))) if (arch !== process.arch) rmSync(join(builds, platform, arch), { recursive: true });
+    else
+      for (const arch of readdirSync(join(builds, platform)))
+        if (arch !== process.arch) rmSync(join(builds, platform, arch), { recursive: true });
   }
 }
 
@@ -50,7 +67,22 @@ function unpackWheels(target) {
   const python = existsSync(venv) ? venv : "python3";
   const platforms = ["manylinux_2_28_x86_64", "manylinux_2_27_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64"];
   const flags = platforms.flatMap((platform) => ["--platform", platform]);
-  run(python, ["-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--implementation", "cp", "--python-version", values.python, ...flags, "-d", downloads, ...pinned]);
+  run(python, [
+    "-m",
+    "pip",
+    "download",
+    "--quiet",
+    "--no-deps",
+    "--only-binary=:all:",
+    "--implementation",
+    "cp",
+    "--python-version",
+    values.python,
+    ...flags,
+    "-d",
+    downloads,
+    ...pinned,
+  ]);
   for (const file of readdirSync(downloads)) run(python, ["-m", "zipfile", "-e", join(downloads, file), target]);
   rmSync(downloads, { recursive: true });
 }
@@ -60,7 +92,10 @@ const staging = mkdtempSync(join(tmpdir(), "backtrail-archive-"));
 const target = join(staging, name);
 mkdirSync(join(target, "bin"), { recursive: true });
 for (const folder of ["dist", "py", "configs"]) {
-  cpSync(join(root, folder), join(target, folder), { recursive: true, filter: (source) => !/__pycache__|_cache|\.map$/.test(source) });
+  cpSync(join(root, folder), join(target, folder), {
+    recursive: true,
+    filter: (source) => !/__pycache__|_cache|\.map$/.test(source),
+  });
 }
 for (const file of ["package.json", "README.md"]) cpSync(join(root, file), join(target, file));
 copyModules(target);

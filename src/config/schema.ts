@@ -197,7 +197,6 @@ export const workerSettings = z
     deepspeed: z.string().optional().describe("DeepSpeed JSON config, for several ranks."),
   })
   .prefault({});
-export type WorkerSettings = z.infer<typeof workerSettings>;
 
 /** A value that --set, a grid or an arm may put at a dotted key. null removes the key. */
 const override = z.record(z.string(), z.unknown());

@@ -12,7 +12,7 @@ import type { Generator } from "./generator.ts";
 import { rollBack } from "./rollback.ts";
 import { type Outcome, selectCandidate, selectOfN } from "./select.ts";
 
-export type { Attempt, AttemptNode } from "./attempt.ts";
+export type { Attempt } from "./attempt.ts";
 
 export interface DecodeProgress {
   readonly done: number;

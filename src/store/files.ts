@@ -1,7 +1,7 @@
 // Files that survive a crash: atomic writes, append-only JSON lines, digests. The base of everything under store/.
 import { createHash, randomUUID } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { type FileHandle, open, rename, rm } from "node:fs/promises";
+import { type FileHandle, mkdir, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { UserError } from "../lib/errors.ts";
 import type { Json } from "../lib/hash.ts";
@@ -13,13 +13,24 @@ const reasons: Readonly<Record<string, string>> = {
   EACCES: "permission denied. Choose a folder that you may write to with `store:` or --results",
   EPERM: "permission denied. Choose a folder that you may write to with `store:` or --results",
   ENOTDIR: "a part of the path is a file, not a folder. Choose another folder with `store:` or --results",
-  EEXIST: "there is a file of that name where a folder is needed. Choose another folder with `store:` or --results",
 };
 
 /** Turns what the file system refuses into a sentence for the user; anything else is returned as it is. */
 export function storeError(error: unknown, path: string): unknown {
   const reason = reasons[(error as NodeJS.ErrnoException).code ?? ""];
-  return error instanceof UserError || reason === undefined ? error : new UserError("store", `${path}: ${reason}.`, { cause: error });
+  return error instanceof UserError || reason === undefined
+    ? error
+    : new UserError("store", `${path}: ${reason}.`, { cause: error });
+}
+
+/** Makes a folder with its parents. Throws UserError("store") naming the path and the reason. */
+export async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true });
+  } catch (error) {
+    const isFile = (error as NodeJS.ErrnoException).code === "EEXIST";
+    throw storeError(isFile ? Object.assign(new Error("not a folder"), { code: "ENOTDIR", cause: error }) : error, path);
+  }
 }
 
 /** Writes a whole file or nothing: temporary file beside it, fsync, rename, fsync of the folder. */

@@ -2,11 +2,11 @@
 // looks around: of two, the later one always sees the earlier, so both can never go on. A file whose process is gone is
 // cleared away; it can never come alive again, so nobody can clear a lock that is held.
 import { randomUUID } from "node:crypto";
-import { mkdir, readdir, readFile, rm } from "node:fs/promises";
+import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../lib/errors.ts";
-import { storeError, writeAtomic } from "./files.ts";
+import { makeFolder, writeAtomic } from "./files.ts";
 import { isAlive, type Owner, thisOwner } from "./owner.ts";
 
 export interface LockHolder extends Owner {
@@ -32,14 +32,14 @@ export async function readLock(directory: string): Promise<LockHolder | undefine
 
 /** Takes the lock of a sweep's folder, which is made. Throws UserError("sweep-locked") when another run holds it. */
 export async function lockSweep(directory: string): Promise<{ release(): Promise<void> }> {
-  try {
-    await mkdir(directory, { recursive: true });
-  } catch (error) {
-    throw storeError(error, directory);
-  }
+  await makeFolder(directory);
   for (let attempt = 1; ; attempt++) {
     const path = join(directory, `running-${process.pid}-${randomUUID()}.lock`);
-    const holder: LockHolder = { ...(await thisOwner()), command: process.argv.slice(1).join(" "), since: new Date().toISOString() };
+    const holder: LockHolder = {
+      ...(await thisOwner()),
+      command: process.argv.slice(1).join(" "),
+      since: new Date().toISOString(),
+    };
     await writeAtomic(path, JSON.stringify(holder));
     const other = await otherHolder(directory, path);
     if (other === undefined) return { release: () => rm(path, { force: true }) };

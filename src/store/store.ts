@@ -5,8 +5,9 @@ import { randomUUID } from "node:crypto";
 import { mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { UserError } from "../lib/errors.ts";
-import { digest, type Json } from "../lib/hash.ts";
-import { sha256File, storeError, syncDirectory, writeAtomic } from "./files.ts";
+import { digest, type Json, sha256 } from "../lib/hash.ts";
+import { makeFolder, sha256File, storeError, syncPath, writeAtomic } from "./files.ts";
+import { isAlive, type Owner, thisOwner } from "./owner.ts";
 
 export interface Manifest {
   readonly kind: string;
@@ -51,11 +52,14 @@ export class Store {
 
   /** The store at that folder, which is made. Throws UserError("store") naming the path and the reason. */
   static async open(root: string): Promise<Store> {
+    const work = join(root, "work");
+    await makeFolder(work);
     try {
-      await mkdir(join(root, "work"), { recursive: true });
       const probe = join(root, `.probe-${randomUUID()}`);
       await mkdir(probe);
       await rm(probe, { recursive: true });
+      for (const name of await readdir(work))
+        if (await isAbandoned(name)) await rm(join(work, name), { recursive: true, force: true });
     } catch (error) {
       throw storeError(error, root);
     }
@@ -68,12 +72,15 @@ export class Store {
     return found?.isDirectory() ? new Store(root) : undefined;
   }
 
-  /** The artefact of that key, if it was published and its files have the recorded sizes. */
+  /**
+   * The artefact of that key, or undefined when none was published. Throws UserError("artefact-changed") when a file is gone
+   * or has another size than recorded.
+   */
   async find(kind: string, key: string): Promise<Artefact | undefined> {
     const directory = join(this.root, kind, key);
     const text = await readFile(join(directory, manifestName), "utf8").catch(() => undefined);
     if (text === undefined) return undefined;
-    const manifest = JSON.parse(text) as Manifest;
+    const manifest = parseManifest(text, join(directory, manifestName));
     for (const [name, file] of Object.entries(manifest.files)) {
       const found = await stat(join(directory, name)).catch(() => undefined);
       if (found?.size !== file.bytes)
@@ -101,13 +108,13 @@ export class Store {
     write: (directory: string) => Promise<Json>,
   ): Promise<Artefact> {
     const startedAt = new Date();
-    const draft = join(this.root, "work", `draft-${kind}-${key.slice(0, 16)}-${randomUUID()}`);
+    const draft = join(this.root, "work", await draftName(kind, key));
     const target = join(this.root, kind, key);
     try {
       await mkdir(draft, { recursive: true });
       await mkdir(join(this.root, kind), { recursive: true });
       const summary = await write(draft);
-      const files = await hashFiles(draft);
+      const files = await hashAndSync(draft);
       const roles = Object.entries(origin.inputs);
       const manifest: Manifest = {
         kind,
@@ -125,7 +132,7 @@ export class Store {
       };
       await writeAtomic(join(draft, manifestName), `${JSON.stringify(manifest, null, 2)}\n`);
       await rename(draft, target);
-      await syncDirectory(join(this.root, kind));
+      await syncPath(join(this.root, kind));
       return { kind, key, directory: target, manifest };
     } catch (error) {
       await rm(draft, { recursive: true, force: true }).catch(() => undefined);
@@ -139,11 +146,7 @@ export class Store {
   /** A folder for a stage in progress; it outlives a crash, so that the stage can go on. */
   async workDirectory(kind: string, key: string): Promise<string> {
     const directory = this.#work(kind, key);
-    try {
-      await mkdir(directory, { recursive: true });
-    } catch (error) {
-      throw storeError(error, directory);
-    }
+    await makeFolder(directory);
     return directory;
   }
 
@@ -159,10 +162,13 @@ export class Store {
   /** All published artefacts of a kind, by manifest. */
   async list(kind: string): Promise<Manifest[]> {
     const keys = await readdir(join(this.root, kind)).catch(() => []);
-    const texts = await Promise.all(
-      keys.map((key) => readFile(join(this.root, kind, key, manifestName), "utf8").catch(() => undefined)),
-    );
-    return texts.filter((text) => text !== undefined).map((text) => JSON.parse(text) as Manifest);
+    const manifests: Manifest[] = [];
+    for (const key of keys.sort()) {
+      const path = join(this.root, kind, key, manifestName);
+      const text = await readFile(path, "utf8").catch(() => undefined);
+      if (text !== undefined) manifests.push(parseManifest(text, path));
+    }
+    return manifests;
   }
 
   #work(kind: string, key: string): string {
@@ -170,13 +176,43 @@ export class Store {
   }
 }
 
-async function hashFiles(directory: string): Promise<Record<string, { sha256: string; bytes: number }>> {
+/** Says whose draft it is, so that one left by a crash can be told from one in use. */
+async function draftName(kind: string, key: string): Promise<string> {
+  const { host, pid, born } = await thisOwner();
+  return `draft-${kind}-${key.slice(0, 16)}-${hostMark(host)}.${pid}.${born}.${randomUUID()}`;
+}
+
+function hostMark(host: string): string {
+  return sha256(host).slice(0, 8);
+}
+
+/** Whether a name under work/ is the draft of a process of this host that is gone. */
+async function isAbandoned(name: string): Promise<boolean> {
+  const match = /^draft-.+-([0-9a-f]{8})\.(\d+)\.(\d*)\.[^.]+$/.exec(name);
+  const { host } = await thisOwner();
+  if (match === null || match[1] !== hostMark(host)) return false;
+  const owner: Owner = { host, pid: Number(match[2]), born: match[3] as string };
+  return !(await isAlive(owner));
+}
+
+function parseManifest(text: string, path: string): Manifest {
+  try {
+    return JSON.parse(text) as Manifest;
+  } catch {
+    throw changed(path, "is not JSON any more, so it was changed");
+  }
+}
+
+/** Digests of all files below a folder. They are made durable first: a rename may reach the disk before the bytes do. */
+async function hashAndSync(directory: string): Promise<Record<string, { sha256: string; bytes: number }>> {
   const files: Record<string, { sha256: string; bytes: number }> = {};
   const entries = await readdir(directory, { recursive: true, withFileTypes: true });
   const paths = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
   for (const path of paths.sort()) {
+    await syncPath(path);
     files[relative(directory, path)] = { sha256: await sha256File(path), bytes: (await stat(path)).size };
   }
+  for (const entry of entries) if (entry.isDirectory()) await syncPath(join(entry.parentPath, entry.name));
   return files;
 }
 
