@@ -33,18 +33,19 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const perCall = 16;
 const samples = 16;
 
-/** What differs from configs/quickstart.yaml, how many steps a round times, and how many generate calls it makes. */
+/** What differs from configs/quickstart.yaml, how many steps a round times, and how many generate calls it makes (0 = none). */
 interface Sizes {
   readonly set: readonly string[];
   readonly steps: number;
   readonly calls: number;
 }
 const onCpu: Record<string, Sizes> = {
-  small: { set: [], steps: 150, calls: 8 },
-  long: { set: ["train.batch.examples=128"], steps: 80, calls: 8 },
+  tiny: { set: ["train.batch.examples=8"], steps: 100, calls: 0 },
+  quickstart: { set: [], steps: 40, calls: 4 },
+  long: { set: ["model.width=192", "model.mlp=512"], steps: 30, calls: 4 },
 };
 const onGpu: Record<string, Sizes> = {
-  small: { set: ["model.dtype=bf16"], steps: 400, calls: 16 },
+  quickstart: { set: ["model.dtype=bf16"], steps: 400, calls: 16 },
   long: {
     set: [
       "model.dtype=bf16",

@@ -58,8 +58,9 @@ export class Store {
       const probe = join(root, `.probe-${randomUUID()}`);
       await mkdir(probe);
       await rm(probe, { recursive: true });
-      for (const name of await readdir(work))
+      for (const name of await readdir(work)) {
         if (await isAbandoned(name)) await rm(join(work, name), { recursive: true, force: true });
+      }
     } catch (error) {
       throw storeError(error, root);
     }

@@ -1,6 +1,6 @@
 // One call as the pool carries it, and what its answer must look like. No sockets, no processes, no clock.
 import type { IncomingBin, IncomingBins, OutgoingBins } from "../protocol/codec.ts";
-import { type FreePrimitive, freePrimitives, type PrimitiveName, primitives } from "../protocol/primitives.ts";
+import { type PrimitiveName, primitives } from "../protocol/primitives.ts";
 import type { Bins, Chunk } from "./port.ts";
 
 export interface CallAnswer {
@@ -69,10 +69,6 @@ export function newCall(
     overdue: false,
     settled: false,
   };
-}
-
-export function isFree(primitive: PrimitiveName): primitive is FreePrimitive {
-  return (freePrimitives as readonly string[]).includes(primitive);
 }
 
 /** The port hands flat arrays; `seeds` of generate is the one input of two dimensions. */
