@@ -1,7 +1,7 @@
 // Files that survive a crash: atomic writes, append-only JSON lines, digests. The base of everything under store/.
 import { createHash, randomUUID } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { type FileHandle, mkdir, open, rename, rm } from "node:fs/promises";
+import { type FileHandle, mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { UserError } from "../lib/errors.ts";
 import type { Json } from "../lib/hash.ts";
@@ -26,10 +26,28 @@ export function storeError(error: unknown, path: string): unknown {
 /** Makes a folder with its parents. Throws UserError("store") naming the path and the reason. */
 export async function makeFolder(path: string): Promise<void> {
   try {
-    await mkdir(path, { recursive: true });
+    await makeParentsFirst(path);
   } catch (error) {
-    const isFile = (error as NodeJS.ErrnoException).code === "EEXIST";
-    throw storeError(isFile ? Object.assign(new Error("not a folder"), { code: "ENOTDIR", cause: error }) : error, path);
+    throw storeError(error, path);
+  }
+}
+
+// Not mkdir's own `recursive`: on a read-only file system that says ENOENT, and the reason is lost.
+async function makeParentsFirst(path: string): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT" && dirname(path) !== path) {
+      await makeParentsFirst(dirname(path));
+      await mkdir(path).catch((again: NodeJS.ErrnoException) => {
+        if (again.code !== "EEXIST") throw again;
+      });
+      return;
+    }
+    const found = await stat(path).catch(() => undefined);
+    if (found?.isDirectory()) return;
+    throw found === undefined ? error : Object.assign(new Error(`${path} is a file`), { code: "ENOTDIR" });
   }
 }
 

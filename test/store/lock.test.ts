@@ -1,0 +1,117 @@
+// Two runs at once on one sweep: one goes on, the other is told who is at it.
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { hostname, tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { lockSweep, readLock } from "../../src/store/lock.ts";
+
+const script = fileURLToPath(new URL("./fixtures/holder.ts", import.meta.url));
+let folder: string;
+let children: ChildProcess[];
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "backtrail-lock-"));
+  children = [];
+});
+
+afterEach(() => {
+  for (const child of children) child.kill("SIGKILL");
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** A process that tries to take the lock, and what it says. */
+async function contender(): Promise<{ child: ChildProcess; said: string }> {
+  const child = spawn(process.execPath, ["--import", "tsx", script, folder], { stdio: ["pipe", "pipe", "inherit"] });
+  children.push(child);
+  const [data] = (await once(child.stdout as NodeJS.ReadableStream, "data")) as [Buffer];
+  return { child, said: data.toString().trim() };
+}
+
+const lockNames = () => readdirSync(folder).filter((name) => name.endsWith(".lock"));
+
+describe("between processes", () => {
+  it("says who holds it, on which host, since when, with what command", async () => {
+    const { child, said } = await contender();
+    expect(said).toBe("held");
+    await expect(lockSweep(folder)).rejects.toMatchObject({ code: "sweep-locked" });
+    await expect(lockSweep(folder)).rejects.toThrow(
+      new RegExp(`process ${child.pid} on ${hostname()} since \\d{4}-\\d\\d-\\d\\dT.*holder\\.ts`),
+    );
+    expect(await readLock(folder)).toMatchObject({ pid: child.pid, host: hostname() });
+    expect(lockNames()).toHaveLength(1);
+  });
+
+  it("a released lock is free", async () => {
+    const { child } = await contender();
+    child.stdin?.end();
+    await once(child, "exit");
+    expect(await readLock(folder)).toBeUndefined();
+    await (await lockSweep(folder)).release();
+    expect(lockNames()).toEqual([]);
+  });
+
+  it("the lock of a killed process is taken over", async () => {
+    const { child } = await contender();
+    child.kill("SIGKILL");
+    await once(child, "exit");
+    expect(await readLock(folder)).toBeUndefined();
+    const lock = await lockSweep(folder);
+    expect(lockNames()).toHaveLength(1);
+    await lock.release();
+  });
+
+  it("of several that start together one holds it", async () => {
+    const said = await Promise.all([contender(), contender(), contender()]);
+    expect(said.filter((one) => one.said === "held")).toHaveLength(1);
+  });
+});
+
+describe("within a process", () => {
+  it("never two holders, however many try at the same moment, also over a dead one's lock", async () => {
+    for (let round = 0; round < 5; round++) {
+      writeFileSync(
+        join(folder, "running-1-dead.lock"),
+        JSON.stringify({ pid: 2 ** 30, host: hostname(), born: "1", command: "", since: "" }),
+      );
+      const tried = await Promise.allSettled(Array.from({ length: 6 }, () => lockSweep(folder)));
+      const held = tried.filter((result) => result.status === "fulfilled");
+      expect(held.length).toBeLessThanOrEqual(1);
+      for (const { value } of held) await value.release();
+      expect(lockNames().filter((name) => name !== "running-1-dead.lock")).toEqual([]);
+    }
+  });
+
+  it("a process with the same pid that began at another time is not the holder", async () => {
+    writeFileSync(
+      join(folder, "running-1-old.lock"),
+      JSON.stringify({ pid: process.pid, host: hostname(), born: "1", command: "", since: "" }),
+    );
+    // Only Linux tells when a process began; elsewhere a reused pid is taken for the holder, on the safe side.
+    if (process.platform === "linux") await (await lockSweep(folder)).release();
+    else await expect(lockSweep(folder)).rejects.toMatchObject({ code: "sweep-locked" });
+  });
+
+  it("a holder on another host counts as alive, and the message names the file to remove", async () => {
+    writeFileSync(
+      join(folder, "running-9-far.lock"),
+      JSON.stringify({ pid: 9, host: "elsewhere", born: "", command: "run x", since: "2026-01-01T00:00:00Z" }),
+    );
+    await expect(lockSweep(folder)).rejects.toThrow(
+      /process 9 on elsewhere .*If that machine is gone, remove .*running-9-far\.lock/,
+    );
+  });
+
+  it("a lock that cannot be read is not taken over in silence", async () => {
+    writeFileSync(join(folder, "running-9-torn.lock"), '{"pid":');
+    await expect(lockSweep(folder)).rejects.toThrow(/running-9-torn\.lock is a lock that cannot be read/);
+  });
+
+  it("a results folder that is a file is named", async () => {
+    const file = join(folder, "file");
+    writeFileSync(file, "");
+    await expect(lockSweep(file)).rejects.toMatchObject({ code: "store", message: expect.stringContaining(file) });
+  });
+});
