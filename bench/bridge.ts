@@ -149,8 +149,11 @@ async function measure(pool: Pool, direct: Direct, one: Case, rounds: number): P
   const first = await trainOverBridge(pool, one);
   await direct.train(one, first.records);
   const model = trainedModelSpec(`bench-${one.name}`, checkpointOf(one), one.model.dtype, one.model.addTokens[0] ?? "");
-  await generateOverBridge(pool, model, one);
-  await direct.generate(model, one);
+  const generates = one.requests.length > 0;
+  if (generates) {
+    await generateOverBridge(pool, model, one);
+    await direct.generate(model, one);
+  }
   const timedSteps = one.settings.steps - warmSteps;
   const [training, generating] = [[] as Round[], [] as Round[]];
   const [busy, nodeCpuMsPerStep] = [[] as number[], [] as number[]];

@@ -1,5 +1,6 @@
-# What the Python side has, and what a checkpoint holds, as JSON texts for the control plane (src/python/ calls these through
-# pythonia, in a short-lived process). Data only: nothing is trained, generated or kept; torch is imported only to be asked.
+# What the Python side has, and what a checkpoint holds, as JSON texts for the control plane (src/python/
+# calls these through pythonia, in a short-lived process). Data only: nothing is trained, generated or kept;
+# torch is imported only to be asked.
 """Probes of the environment, of models and of tokenizers."""
 
 from __future__ import annotations
@@ -9,11 +10,21 @@ import importlib.metadata
 import json
 import math
 import platform
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
-REQUIRED = ("torch", "transformers", "tokenizers", "safetensors", "numpy", "pyzmq", "msgspec")
+# What the worker imports, with the oldest release that works (the ranges of pyproject.toml).
+REQUIRED: dict[str, tuple[int, ...]] = {
+    "torch": (2, 11),
+    "transformers": (5,),
+    "tokenizers": (0, 22),
+    "safetensors": (0, 6),
+    "numpy": (1, 26),
+    "pyzmq": (26,),
+    "msgspec": (0, 19),
+}
 OPTIONAL = ("accelerate", "deepspeed", "peft")
 MINIMUM_PYTHON = (3, 11)
 
@@ -30,11 +41,22 @@ def _version(name: str) -> str | None:
         return None
 
 
+def _older(version: str, minimum: tuple[int, ...]) -> bool:
+    """Whether a version such as 2.13.0+cpu or 5.0rc1 lies below the minimum, by its leading numbers."""
+    found = re.match(r"\d+(\.\d+)*", version)
+    return found is not None and tuple(int(part) for part in found[0].split(".")) < minimum
+
+
 def environment() -> str:
     """JSON {python, versions, missing, devices: [{name, memoryBytes}], problems}."""
     versions = {name: _version(name) for name in (*REQUIRED, *OPTIONAL)}
     missing = [name for name in REQUIRED if versions[name] is None]
     problems = []
+    for name, minimum in REQUIRED.items():
+        version = versions[name]
+        if version is not None and _older(version, minimum):
+            wanted = f"{name}>={'.'.join(map(str, minimum))}"
+            problems.append(f"{name} {version} is too old: {sys.executable} -m pip install '{wanted}'")
     if sys.version_info < MINIMUM_PYTHON:
         problems.append(f"Python {platform.python_version()} is too old: 3.11 or newer is needed")
     devices: list[dict[str, object]] = []
@@ -74,7 +96,10 @@ def _tensors(directory: Path) -> tuple[int, int, list[str]]:
 
 
 def model(source: str, samples: list[str]) -> str:
-    """JSON with type, size, context and tokenizer of a checkpoint directory or Hub id; {"error": ...} when it can't be read."""
+    """JSON with type, size, context and tokenizer of a checkpoint directory or Hub id.
+
+    {"error": ...} when it cannot be read.
+    """
     texts = [str(sample) for sample in samples]
     transformers: Any = importlib.import_module("transformers")
     transformers.utils.logging.set_verbosity_error()
@@ -94,8 +119,9 @@ def model(source: str, samples: list[str]) -> str:
         "storedDtypes": [],
     }
     if Path(source).is_dir():
-        report["parameters"], report["bytes"], report["storedDtypes"] = _tensors(Path(source))
-    elif report["causalLm"]:
+        parameters, report["bytes"], report["storedDtypes"] = _tensors(Path(source))
+        report["parameters"] = parameters or None
+    if report["parameters"] is None and report["causalLm"]:
         report["parameters"] = _count_parameters(config, transformers)
     report["tokenizer"] = _tokenizer(source, texts, transformers)
     return _json(report)

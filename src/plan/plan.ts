@@ -2,7 +2,7 @@
 // code version, settings and the keys of its inputs; what does not change a stage's bytes (workers, store, names, claims)
 // is in no key.
 import type { ResolvedConfig } from "../config/resolve.ts";
-import type { ArmSettings } from "../config/schema.ts";
+import type { ArmSettings, TrainSettings } from "../config/schema.ts";
 import { canonicalJson, digest, type Json } from "../lib/hash.ts";
 import { codeVersions } from "./codeVersions.ts";
 
@@ -64,8 +64,10 @@ function planArm(name: string, settings: ArmSettings, environment: PlanEnvironme
     const key = digest({ kind, code: codeVersions[kind], settings: json, inputs });
     const known = stages.get(key);
     const using = known === undefined ? [name] : [...new Set([...known.arms, name])];
+    // A shared stage runs as its first arm, so it keeps that arm's name for the policy.
+    const named = known?.policy ?? policy;
     const stage = { id: known?.id ?? id, kind, key, settings: json, inputs, arms: using };
-    stages.set(key, policy === undefined ? stage : { ...stage, policy });
+    stages.set(key, named === undefined ? stage : { ...stage, policy: named });
     return key;
   };
   const { puzzle, data, seed, model, train, grade } = settings;
@@ -74,14 +76,9 @@ function planArm(name: string, settings: ArmSettings, environment: PlanEnvironme
   const problems = add(`problems ${name}`, "problems", { puzzle, test: data.test, format: data.train.format, seed }, {});
   const dataset = train === undefined ? undefined : add(`data ${name}`, "dataset", { puzzle, train: data.train, seed }, {});
   const trained =
-    dataset === undefined
+    train === undefined || dataset === undefined
       ? undefined
-      : add(
-          `train ${name}`,
-          "train",
-          { model: resolvedModel, train: { ...train, checkpointEvery: undefined }, seed, ...where },
-          { dataset },
-        );
+      : add(`train ${name}`, "train", { model: resolvedModel, train: trainingBytes(train), seed, ...where }, { dataset });
   const decode: Record<string, string> = {};
   const graded: Record<string, string> = {};
   for (const [policy, policySettings] of Object.entries(settings.decode)) {
@@ -99,6 +96,11 @@ function planArm(name: string, settings: ArmSettings, environment: PlanEnvironme
   }
   const optional = { ...(dataset === undefined ? {} : { dataset }), ...(trained === undefined ? {} : { train: trained }) };
   return { name, settings, problems, ...optional, decode, grade: graded };
+}
+
+/** The settings without those that change no weight: how often to save, and epochs where steps decide. */
+function trainingBytes({ checkpointEvery: _saving, epochs, ...rest }: TrainSettings) {
+  return rest.steps === undefined ? { ...rest, epochs } : rest;
 }
 
 function resolveModel(model: ArmSettings["model"], environment: PlanEnvironment) {

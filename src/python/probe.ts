@@ -4,6 +4,7 @@ import { spawn } from "node:child_process";
 import { createRequire } from "node:module";
 import { delimiter, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { type ProbeRequest, probeMarker, pythonEnded } from "./wire.ts";
 
 export interface ProbeOptions {
   readonly timeoutMs: number;
@@ -43,8 +44,6 @@ export interface ModelReport {
 
 type Asked = { readonly ok: true; readonly answer: unknown } | { readonly ok: false; readonly problem: string };
 
-const marker = "backtrail-probe:";
-
 /** What a Python has. Never throws for a bad Python: the problems say what is wrong and how to mend it. */
 export async function probePython(python: string, options: ProbeOptions): Promise<PythonReport> {
   const asked = await ask(python, "environment", [], options);
@@ -59,7 +58,9 @@ export async function probePython(python: string, options: ProbeOptions): Promis
   const missing =
     answer.missing.length === 0
       ? []
-      : [`it lacks ${answer.missing.join(", ")}: install them there, or unset BACKTRAIL_PYTHON and run \`backtrail setup\``];
+      : [
+          `${python} (Python ${answer.python}) lacks ${answer.missing.join(", ")}. Install there: ${python} -m pip install ${answer.missing.map((item) => `'${item}'`).join(" ")}; or let \`backtrail setup\` make .venv, with BACKTRAIL_PYTHON unset`,
+        ];
   const problems = [...missing, ...answer.problems];
   if (problems.length > 0) return { ok: false, problems };
   return { ok: true, python: answer.python, versions: answer.versions, devices: answer.devices };
@@ -85,50 +86,76 @@ export function memoryNeeds(parameters: number): {
   return { train: 16 * parameters, float32: 4 * parameters, bfloat16: 2 * parameters };
 }
 
-function ask(python: string, call: string, args: readonly unknown[], options: ProbeOptions): Promise<Asked> {
+async function ask(
+  python: string,
+  call: ProbeRequest["call"],
+  args: ProbeRequest["args"],
+  options: ProbeOptions,
+): Promise<Asked> {
   const here = fileURLToPath(import.meta.url);
   const fromSource = here.endsWith(".ts");
   const tsx = fromSource ? ["--import", pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href] : [];
-  const child = join(here, "..", fromSource ? "child.ts" : "child.js");
-  const path = [join(options.root, "py"), options.env.PYTHONPATH].filter((item) => item).join(delimiter);
-  const env = {
-    ...options.env,
-    PYTHON_BIN: python,
-    PYTHONPATH: path,
-    REQ_TIMEOUT: String(options.timeoutMs),
-    TRANSFORMERS_VERBOSITY: "error",
-  };
+  const request: ProbeRequest = { call, args };
+  const ended = await runChild([...tsx, join(here, "..", fromSource ? "child.ts" : "child.js"), JSON.stringify(request)], {
+    timeoutMs: options.timeoutMs,
+    env: {
+      ...options.env,
+      PYTHON_BIN: python,
+      PYTHONPATH: [join(options.root, "py"), options.env.PYTHONPATH].filter((item) => item).join(delimiter),
+      // Ours comes first: it ends the interpreter too.
+      REQ_TIMEOUT: String(2 * options.timeoutMs),
+      TRANSFORMERS_VERBOSITY: "error",
+    },
+  });
+  return answerOf(ended, python, options.timeoutMs);
+}
+
+interface Ended {
+  readonly out: string;
+  readonly err: string;
+  readonly late: boolean;
+}
+
+/** Runs this Node with the arguments to its end or to the deadline. Never rejects. */
+function runChild(
+  args: readonly string[],
+  { timeoutMs, env }: { timeoutMs: number; env: Record<string, string | undefined> },
+): Promise<Ended> {
   return new Promise((resolve) => {
-    // A group of its own: at the deadline the interpreter goes with it.
-    const process = spawn(globalThis.process.execPath, [...tsx, child, JSON.stringify({ call, args })], {
-      env,
-      stdio: ["ignore", "pipe", "pipe"],
-      detached: true,
-    });
+    // A group of its own: the interpreter goes with it.
+    const child = spawn(process.execPath, args, { env, stdio: ["ignore", "pipe", "pipe"], detached: true });
     let out = "";
     let err = "";
     let late = false;
-    process.stdout.on("data", (data: Buffer) => {
-      out += data.toString();
+    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      // The answer is at the end; a Python that prints without end must not fill our memory.
+      out = (out + text).slice(-maxOutput);
     });
-    process.stderr.on("data", (data: Buffer) => {
-      err = (err + data.toString()).slice(-8000);
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      err = (err + text).slice(-maxErrors);
     });
+    const finish = () => resolve({ out, err, late });
     const timer = setTimeout(() => {
       late = true;
-      killGroup(process.pid);
-    }, options.timeoutMs);
-    process.on("error", (error) => resolve({ ok: false, problem: `the probe could not be started: ${error.message}` }));
-    // `exit`, not `close`: a Python that outlives its parent would hold the streams open.
-    process.on("exit", () => {
+      killGroup(child.pid);
+    }, timeoutMs);
+    child.on("error", (error) => {
+      err += error.message;
       clearTimeout(timer);
-      setTimeout(() => {
-        killGroup(process.pid);
-        resolve(answerOf(out, err, late, python, options.timeoutMs));
-      }, 50);
+      finish();
     });
+    child.on("exit", () => {
+      clearTimeout(timer);
+      killGroup(child.pid);
+      // `close` says that the streams are read to their end; something that left the group may hold them open.
+      setTimeout(finish, 2000).unref();
+    });
+    child.on("close", finish);
   });
 }
+
+const maxOutput = 4_000_000;
+const maxErrors = 8000;
 
 function killGroup(pid: number | undefined): void {
   try {
@@ -138,16 +165,39 @@ function killGroup(pid: number | undefined): void {
   }
 }
 
-function answerOf(out: string, err: string, late: boolean, python: string, timeoutMs: number): Asked {
-  const line = out.split("\n").find((text) => text.startsWith(marker));
-  if (line !== undefined) return { ok: true, answer: JSON.parse(line.slice(marker.length)) as unknown };
-  if (late) return { ok: false, problem: `${python} did not answer within ${Math.round(timeoutMs / 1000)} s` };
-  if (/ENOENT/.test(err)) return { ok: false, problem: `${python} is not there: give the path of a Python interpreter` };
-  if (/EACCES/.test(err)) return { ok: false, problem: `${python} may not be executed: give the path of a Python interpreter` };
+function answerOf({ out, err, late }: Ended, python: string, timeoutMs: number): Asked {
+  const line = out.split("\n").findLast((text) => text.startsWith(probeMarker));
+  const answer = line === undefined ? undefined : parsed(line.slice(probeMarker.length));
+  if (answer !== undefined) return { ok: true, answer };
+  return { ok: false, problem: problemOf(err, late, python, timeoutMs) };
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined; // a print of somebody else that began like ours
+  }
+}
+
+/** What the child's last words mean, as one sentence. */
+function problemOf(err: string, late: boolean, python: string, timeoutMs: number): string {
+  if (late) {
+    const seconds = Math.round(timeoutMs / 1000);
+    return `${python} did not answer within ${seconds} s: the machine may be too busy, or its disk too slow; see how long \`${python} -c "import torch"\` takes`;
+  }
+  if (/spawn .*ENOENT/.test(err)) return `${python} is not there: give the path of a Python interpreter (3.11 or newer)`;
+  if (/spawn .*(EACCES|ENOTDIR)/.test(err)) {
+    return `${python} can't be executed: give the path of a Python interpreter (3.11 or newer), not of a folder`;
+  }
   const lines = err
     .split("\n")
     .map((text) => text.trim())
     .filter((text) => text !== "");
-  const reason = lines.findLast((text) => /Error|Exception/.test(text)) ?? lines.at(-1) ?? "it ended without an answer";
-  return { ok: false, problem: `${python} could not be asked: ${reason.slice(0, 300)}` };
+  const end = lines.find((text) => text.startsWith(pythonEnded))?.slice(pythonEnded.length);
+  const said = lines.filter((text) => !text.startsWith(pythonEnded));
+  const reason = said.findLast((text) => /^(\S+ )*[\w.]*(Error|Exception)\b/.test(text)) ?? said.at(-1);
+  if (end === undefined) return `${python} could not be asked: ${(reason ?? "it gave no answer").slice(0, 300)}`;
+  const last = reason === undefined ? "" : `; it said: ${reason.slice(0, 300)}`;
+  return `${python} ended${end} before it answered: is it a Python interpreter (3.11 or newer)?${last}`;
 }

@@ -1,0 +1,116 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { memoryNeeds, showModel } from "../../src/python/probe.ts";
+import { folder, hasPython, options, realPython } from "./pythons.ts";
+
+const llama = {
+  architectures: ["LlamaForCausalLM"],
+  model_type: "llama",
+  hidden_size: 16,
+  intermediate_size: 32,
+  num_hidden_layers: 2,
+  num_attention_heads: 2,
+  num_key_value_heads: 2,
+  vocab_size: 12,
+  max_position_embeddings: 64,
+  tie_word_embeddings: true,
+};
+/** Embeddings, per layer attention, feed-forward and two norms, and the last norm. */
+const llamaParameters = 12 * 16 + 2 * (4 * 16 * 16 + 3 * 16 * 32 + 2 * 16) + 16;
+
+const words = { "<pad>": 0, "<end>": 1, "<backtrack>": 2, "1": 3, "+": 4, "=": 5, "2": 6 };
+const tokenizer = {
+  version: "1.0",
+  added_tokens: Object.entries(words)
+    .slice(0, 3)
+    .map(([content, id]) => ({
+      id,
+      content,
+      single_word: false,
+      lstrip: false,
+      rstrip: false,
+      normalized: false,
+      special: true,
+    })),
+  normalizer: null,
+  pre_tokenizer: { type: "Split", pattern: { Regex: "." }, behavior: "Isolated", invert: false },
+  post_processor: null,
+  decoder: null,
+  model: { type: "WordLevel", vocab: words, unk_token: "<pad>" },
+};
+const tokenizerFiles = {
+  "tokenizer.json": JSON.stringify(tokenizer),
+  "tokenizer_config.json": JSON.stringify({
+    tokenizer_class: "PreTrainedTokenizerFast",
+    pad_token: "<pad>",
+    eos_token: "<end>",
+  }),
+};
+
+/** A safetensors file: the header's length, the header, the numbers. */
+function writeSafetensors(path: string, tensors: Record<string, { dtype: string; shape: number[]; bytes: number }>): void {
+  let offset = 0;
+  const header: Record<string, unknown> = { __metadata__: { format: "pt" } };
+  for (const [name, { dtype, shape, bytes }] of Object.entries(tensors)) {
+    header[name] = { dtype, shape, data_offsets: [offset, offset + bytes] };
+    offset += bytes;
+  }
+  const text = Buffer.from(JSON.stringify(header));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(text.length));
+  writeFileSync(path, Buffer.concat([length, text, Buffer.alloc(offset)]));
+}
+
+describe("memoryNeeds", () => {
+  it("counts masters, gradients and both moments in fp32 for training, weights for decoding", () => {
+    expect(memoryNeeds(1000)).toEqual({ train: 16_000, float32: 4000, bfloat16: 2000 });
+  });
+});
+
+describe.skipIf(!hasPython)("showModel", { timeout: 120_000 }, () => {
+  it("tells a model's shape from its config alone, and that it has no tokenizer", async () => {
+    const directory = folder({ "config.json": JSON.stringify(llama) });
+    const report = await showModel(realPython, directory, ["1+1"], options());
+    expect(report).toMatchObject({
+      modelType: "llama",
+      causalLm: true,
+      vocabulary: 12,
+      context: 64,
+      parameters: llamaParameters,
+      storedDtypes: [],
+    });
+    expect(report).toHaveProperty("tokenizer.error");
+  });
+
+  it("reads sizes and dtypes from the headers of the files, and shows how samples tokenise", async () => {
+    const directory = folder({ "config.json": JSON.stringify(llama), ...tokenizerFiles });
+    writeSafetensors(join(directory, "model.safetensors"), {
+      a: { dtype: "BF16", shape: [12, 16], bytes: 384 },
+      b: { dtype: "F32", shape: [5], bytes: 20 },
+    });
+    const report = await showModel(realPython, directory, ["1+1=2<backtrack>"], options());
+    expect(report).toMatchObject({ parameters: 12 * 16 + 5, storedDtypes: ["BF16", "F32"] });
+    expect(report).toMatchObject({
+      tokenizer: {
+        size: 7,
+        special: { pad_token: "<pad>", eos_token: "<end>" },
+        backtrackToken: 2,
+        samples: [{ text: "1+1=2<backtrack>", tokens: ["1", "+", "1", "=", "2", "<backtrack>"] }],
+      },
+    });
+  });
+
+  it("says that something is no causal language model, or no model at all", async () => {
+    const vision = folder({ "config.json": JSON.stringify({ model_type: "vit" }) });
+    expect(await showModel(realPython, vision, [], options())).toMatchObject({ modelType: "vit", causalLm: false });
+    expect(await showModel(realPython, folder({ "config.json": "{" }), [], options())).toHaveProperty("error");
+    expect(await showModel(realPython, "/nowhere/model", [], options())).toHaveProperty("error");
+  });
+
+  it("answers with a sentence when there is no Python", async () => {
+    expect(await showModel("/nowhere/python", "x", [], options())).toEqual({
+      error: "/nowhere/python is not there: give the path of a Python interpreter (3.11 or newer)",
+    });
+  });
+});
