@@ -131,7 +131,8 @@ async function prepare(pool: Pool, parent: string, name: string, sizes: Sizes, g
   const dtype = gpu ? "bfloat16" : "float32";
   const spec = initialModelSpec(model, { seed, tokenizer: folder, dtype, isDirectory: false, backtrack });
   const problems = testProblems({ puzzle, test: { ...data.test, seen: 0, unseen: 0 }, format: data.train.format }, seed);
-  const { prompts } = await createGenerator(pool, spec).tokenizePrompts(problems.map(({ prompt }) => prompt));
+  const prompts =
+    sizes.calls === 0 ? [] : (await createGenerator(pool, spec).tokenizePrompts(problems.map(({ prompt }) => prompt))).prompts;
   const requests = prompts.map((prefix, problem) => ({
     prefix,
     seeds: Array.from({ length: samples }, (_, sample) => deriveSeed64(seed, "bench", problem, sample)),
@@ -145,40 +146,50 @@ async function prepare(pool: Pool, parent: string, name: string, sizes: Sizes, g
 
 /** A round of both methods that does not count (it loads and makes the checkpoint), then `rounds` that do. */
 async function measure(pool: Pool, direct: Direct, one: Case, rounds: number): Promise<Outcome[]> {
-  const say = (text: string) => process.stderr.write(`${one.name}: ${text}\n`);
-  const first = await trainOverBridge(pool, one);
-  await direct.train(one, first.records);
-  const model = trainedModelSpec(`bench-${one.name}`, checkpointOf(one), one.model.dtype, one.model.addTokens[0] ?? "");
-  const generates = one.requests.length > 0;
-  if (generates) {
-    await generateOverBridge(pool, model, one);
-    await direct.generate(model, one);
-  }
-  const timedSteps = one.settings.steps - warmSteps;
-  const [training, generating] = [[] as Round[], [] as Round[]];
-  const [busy, nodeCpuMsPerStep] = [[] as number[], [] as number[]];
-  let [sameLosses, sameTokens] = [true, true];
-  for (let round = 1; round <= rounds; round++) {
-    const a = await trainOverBridge(pool, one);
-    const b = await direct.train(one, a.records);
-    training.push({ bridge: timedSteps / a.seconds, direct: timedSteps / b.seconds });
-    busy.push(a.busy);
-    nodeCpuMsPerStep.push((1000 * a.nodeCpuSeconds) / timedSteps);
-    sameLosses &&= JSON.stringify(a.losses) === JSON.stringify(b.losses);
-    const c = await generateOverBridge(pool, model, one);
-    const d = await direct.generate(model, one);
-    const tokens = c.tokens.reduce((sum, { length }) => sum + length, 0);
-    generating.push({ bridge: tokens / c.seconds, direct: tokens / d.seconds });
-    sameTokens &&= JSON.stringify(c.tokens) === JSON.stringify(d.tokens);
-    say(
-      `round ${round}: ${((a.seconds / timedSteps) * 1000).toFixed(1)} and ${((b.seconds / timedSteps) * 1000).toFixed(1)} ms/step; ${tokens} tokens in ${c.seconds.toFixed(2)} and ${d.seconds.toFixed(2)} s`,
-    );
-  }
-  return [
-    { case: one.name, unit: "steps/s", rounds: training, same: sameLosses, busy, nodeCpuMsPerStep },
-    { case: one.name, unit: "tokens/s", rounds: generating, same: sameTokens },
-  ];
+  const { records } = await trainOverBridge(pool, one);
+  await direct.train(one, records);
+  const training = await measureTraining(pool, direct, one, rounds);
+  return one.requests.length === 0 ? [training] : [training, await measureGenerating(pool, direct, one, rounds)];
 }
+
+async function measureTraining(pool: Pool, direct: Direct, one: Case, rounds: number): Promise<Outcome> {
+  const steps = one.settings.steps - warmSteps;
+  const pairs: Round[] = [];
+  const [busy, nodeCpuMsPerStep] = [[] as number[], [] as number[]];
+  let same = true;
+  for (let round = 1; round <= rounds; round++) {
+    const bridge = await trainOverBridge(pool, one);
+    const plain = await direct.train(one, bridge.records);
+    pairs.push({ bridge: steps / bridge.seconds, direct: steps / plain.seconds });
+    busy.push(bridge.busy);
+    nodeCpuMsPerStep.push((1000 * bridge.nodeCpuSeconds) / steps);
+    same &&= JSON.stringify(bridge.losses) === JSON.stringify(plain.losses);
+    const [a, b] = [bridge, plain].map(({ seconds }) => ((1000 * seconds) / steps).toFixed(1));
+    say(`${one.name}, round ${round}: ${a} and ${b} ms/step`);
+  }
+  return { case: one.name, unit: "steps/s", rounds: pairs, same, busy, nodeCpuMsPerStep };
+}
+
+/** With the checkpoint that the first training left. */
+async function measureGenerating(pool: Pool, direct: Direct, one: Case, rounds: number): Promise<Outcome> {
+  const model = trainedModelSpec(`bench-${one.name}`, checkpointOf(one), one.model.dtype, one.model.addTokens[0] ?? "");
+  await generateOverBridge(pool, model, one);
+  await direct.generate(model, one);
+  const pairs: Round[] = [];
+  let same = true;
+  for (let round = 1; round <= rounds; round++) {
+    const bridge = await generateOverBridge(pool, model, one);
+    const plain = await direct.generate(model, one);
+    const tokens = bridge.tokens.reduce((sum, { length }) => sum + length, 0);
+    pairs.push({ bridge: tokens / bridge.seconds, direct: tokens / plain.seconds });
+    same &&= JSON.stringify(bridge.tokens) === JSON.stringify(plain.tokens);
+    const [a, b] = [bridge, plain].map(({ seconds }) => seconds.toFixed(2));
+    say(`${one.name}, round ${round}: ${tokens} tokens in ${a} and ${b} s`);
+  }
+  return { case: one.name, unit: "tokens/s", rounds: pairs, same };
+}
+
+const say = (text: string) => process.stderr.write(`${text}\n`);
 
 function machine(versions: Readonly<Record<string, string>>, device: string, threads: number) {
   const git = (...args: string[]) => execFileSync("git", args, { cwd: root, encoding: "utf8" }).trim();

@@ -25,6 +25,15 @@ REQUIRED: dict[str, tuple[int, ...]] = {
     "pyzmq": (26,),
     "msgspec": (0, 19),
 }
+# Compiled modules that a quick import proves: metadata alone may belong to a build for another Python.
+COMPILED = {
+    "torch": "torch",
+    "numpy": "numpy",
+    "tokenizers": "tokenizers",
+    "safetensors": "safetensors",
+    "pyzmq": "zmq",
+    "msgspec": "msgspec",
+}
 OPTIONAL = ("accelerate", "deepspeed", "peft")
 MINIMUM_PYTHON = (3, 11)
 
@@ -59,15 +68,24 @@ def environment() -> str:
             problems.append(f"{name} {version} is too old: {sys.executable} -m pip install '{wanted}'")
     if sys.version_info < MINIMUM_PYTHON:
         problems.append(f"Python {platform.python_version()} is too old: 3.11 or newer is needed")
+    imported = {}
+    for name, module in COMPILED.items():
+        if name not in missing:
+            try:
+                imported[name] = importlib.import_module(module)
+            except Exception as error:
+                reason = f"{type(error).__name__}: {error}"
+                python = platform.python_version()
+                problems.append(f"{name} {versions[name]} does not import in Python {python} ({reason})")
     devices: list[dict[str, object]] = []
-    if "torch" not in missing:
+    if "torch" in imported:
+        torch: Any = imported["torch"]
         try:
-            torch = importlib.import_module("torch")
             for index in range(torch.cuda.device_count()):
                 properties = torch.cuda.get_device_properties(index)
                 devices.append({"name": properties.name, "memoryBytes": int(properties.total_memory)})
         except Exception as error:
-            problems.append(f"torch does not import: {type(error).__name__}: {error}")
+            problems.append(f"torch cannot use the GPU: {type(error).__name__}: {error}")
     return _json(
         {
             "python": platform.python_version(),

@@ -22,17 +22,15 @@ const llamaParameters = 12 * 16 + 2 * (4 * 16 * 16 + 3 * 16 * 32 + 2 * 16) + 16;
 const words = { "<pad>": 0, "<end>": 1, "<backtrack>": 2, "1": 3, "+": 4, "=": 5, "2": 6 };
 const tokenizer = {
   version: "1.0",
-  added_tokens: Object.entries(words)
-    .slice(0, 3)
-    .map(([content, id]) => ({
-      id,
-      content,
-      single_word: false,
-      lstrip: false,
-      rstrip: false,
-      normalized: false,
-      special: true,
-    })),
+  added_tokens: ["<pad>", "<end>", "<backtrack>"].map((content, id) => ({
+    id,
+    content,
+    single_word: false,
+    lstrip: false,
+    rstrip: false,
+    normalized: false,
+    special: true,
+  })),
   normalizer: null,
   pre_tokenizer: { type: "Split", pattern: { Regex: "." }, behavior: "Isolated", invert: false },
   post_processor: null,
