@@ -36,7 +36,7 @@ async function contextIn(name: string, workers: RunContext["workers"], signal = 
   return { context, said };
 }
 
-const noWorkers = () => Promise.reject(new WorkerError("worker_lost", "the worker was killed", false));
+const noWorkers = () => Promise.reject(new WorkerError("worker_lost", "the worker was killed"));
 
 describe("a stage that fails", () => {
   it("takes down what needs it and nothing else; the next run starts from what is there", async () => {

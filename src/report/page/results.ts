@@ -63,7 +63,7 @@ function claimArticle(claim: ClaimResult, domain: Domain): string {
   const required = claim.required ? `<span class="meta"> required</span>` : "";
   return (
     `<article class="claim"><h3><span class="verdict ${claim.verdict}">${capital(claim.verdict)}</span>${escapeHtml(claim.name)}${required}</h3>` +
-    `<p>${escapeHtml(sentence(claim.statement))}</p><p>${escapeHtml(figures)}</p>${strip}<p class="note">${escapeHtml(capital(sentence(claim.explanation)))}</p></article>`
+    `<p>${escapeHtml(sentence(claim.statement))}</p>${strip}<p class="note">${escapeHtml(capital(sentence(claim.explanation)))}</p></article>`
   );
 }
 
