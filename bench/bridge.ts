@@ -113,6 +113,7 @@ async function prepare(pool: Pool, parent: string, name: string, sizes: Sizes, g
   const steps = sizes.steps + warmSteps;
   const own = [
     `train.steps=${steps}`,
+    `train.warmupSteps=${warmSteps}`,
     "train.checkpointEvery=1000000",
     `data.train.size=${examples}`,
     `data.test.dev=${sizes.calls * perCall}`,
