@@ -11,7 +11,7 @@ import type { RunContext } from "../run/context.ts";
 import { executePlan } from "../run/execute.ts";
 import { formatDuration, Progress } from "../run/progress.ts";
 import { gatherResults, type RunOutputs } from "../run/summary.ts";
-import { findPython } from "../setup/environment.ts";
+import { findPython, requirePython } from "../setup/environment.ts";
 import { writeAtomic } from "../store/files.ts";
 import { lockSweep } from "../store/lock.ts";
 import { keepEarlier } from "../store/results.ts";
@@ -31,6 +31,7 @@ export async function runCommand(io: Io, path: string, flags: RunFlags): Promise
   const sweep = await loadSweep(io, path, flags);
   refuseUnsupported(sweep);
   const python = pythonFor(io, sweep, flags.mock);
+  if (!flags.mock) await requirePython(python, io.env);
   const progress = new Progress({ write: io.err, isTerminal: io.errIsTerminal, now: () => performance.now() });
   const store = await Store.open(sweep.storeRoot);
   const folder = resolve(io.cwd, flags.results, sweep.folder);

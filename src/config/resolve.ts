@@ -144,9 +144,11 @@ function settingsOf(
     problems.push(...crossChecks(parsed.data).map((problem) => relocate(problem, overrides)));
     return { settings: refused.length > 0 ? undefined : parsed.data, raw: own };
   }
-  // The base is checked as a whole file too: only what the overrides broke is news.
-  const found = asProblems(parsed.error, own, armSettings).filter((problem) => causeOf(problem, overrides) !== undefined);
-  problems.push(...found.map((problem) => relocate(problem, overrides)));
+  // What the file itself has wrong is told already: only what the overrides broke is news.
+  const news = asProblems(parsed.error, own, armSettings).filter(
+    (problem) => causeOf(problem, overrides) !== undefined || !problems.some((known) => isSame(known, problem)),
+  );
+  problems.push(...news.map((problem) => relocate(problem, overrides, neighbourOf(problem, overrides))));
   return { settings: undefined, raw: own };
 }
 
@@ -181,9 +183,18 @@ function causeOf(problem: ConfigProblem, overrides: readonly Override[]): Overri
   return undefined;
 }
 
+/** The override at the same section: it may leave a key behind that no longer fits, as another kind of model does. */
+function neighbourOf(problem: ConfigProblem, overrides: readonly Override[]): Override | undefined {
+  return overrides.findLast(({ key }) => key.split(".")[0] === problem.path[0]);
+}
+
+function isSame(a: ConfigProblem, b: ConfigProblem): boolean {
+  return a.message === b.message && a.path.length === b.path.length && a.path.every((part, index) => part === b.path[index]);
+}
+
 /** A problem that an override made stands where the override is written. */
-function relocate(problem: ConfigProblem, overrides: readonly Override[]): ConfigProblem {
-  const cause = causeOf(problem, overrides);
+function relocate(problem: ConfigProblem, overrides: readonly Override[], otherwise?: Override): ConfigProblem {
+  const cause = causeOf(problem, overrides) ?? otherwise;
   if (cause === undefined) return problem;
   return { path: cause.path, message: `${problem.path.join(".")}: ${problem.message}`, atKey: problem.atKey ?? false };
 }

@@ -22,6 +22,39 @@ export function findPython(env: Environment, root: string): FoundPython | undefi
   return existsSync(python) ? { python, from: ".venv" } : undefined;
 }
 
+const neededModules = {
+  torch: "torch",
+  transformers: "transformers",
+  tokenizers: "tokenizers",
+  safetensors: "safetensors",
+  numpy: "numpy",
+  zmq: "pyzmq",
+  msgspec: "msgspec",
+};
+
+/**
+ * Whether a Python can be started and finds the worker's packages: looked up, not imported, so it takes a moment only.
+ * Throws UserError "python-missing" naming the interpreter, what it lacks and what to do.
+ */
+export async function requirePython(python: string, env: Environment): Promise<void> {
+  const names = Object.keys(neededModules).join(" ");
+  const check = `import importlib.util as u; print(*[n for n in "${names}".split() if u.find_spec(n) is None])`;
+  const remedy =
+    "Run `backtrail setup` to make .venv, or set BACKTRAIL_PYTHON (or workers.python) to a Python that has PyTorch; `backtrail doctor` says what is there.";
+  let missing: string[];
+  try {
+    const { stdout } = await promisify(execFile)(python, ["-c", check], { env: { ...env }, timeout: 60_000 });
+    missing = stdout.split(/\s+/).filter((name) => name !== "");
+  } catch (error) {
+    const why =
+      (error as NodeJS.ErrnoException).code === "ENOENT" ? "there is no such program" : (error as Error).message.split("\n")[0];
+    throw new UserError("python-missing", `${python}: Python could not be started: ${why}. ${remedy}`);
+  }
+  if (missing.length === 0) return;
+  const packages = missing.map((name) => neededModules[name as keyof typeof neededModules]).join(", ");
+  throw new UserError("python-missing", `${python}: this Python lacks ${packages}. ${remedy}`);
+}
+
 export interface SetUpOptions {
   /** The folder that holds py/ and gets .venv/. */
   readonly root: string;

@@ -2,23 +2,52 @@
 import { copyFile, mkdir, readdir, readFile, rename } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { UserError } from "../lib/errors.ts";
+import { makeFolder, storeError } from "./files.ts";
 
-const resultFiles = ["config.resolved.json", "plan.json", "summary.json", "results.csv", "report.html", "page.json"];
+const configName = "config.resolved.json";
+// The configuration goes last: while it is there, a move that was interrupted is taken up by the next run.
+const resultFiles = ["plan.json", "summary.json", "results.csv", "report.html", "page.json", configName];
 
 /**
- * Moves the results of another configuration to `earlier/<first 12 of its digest>/` and returns that folder's name;
- * undefined when there is nothing to keep. Results of the same configuration are simply written anew.
+ * Moves the results of another configuration to `earlier/<first 12 of its digest>/` (with `-2`, `-3`, ... when results of
+ * that configuration were kept before) and returns that folder's name; undefined when there is nothing to keep. Results of
+ * the same configuration are simply written anew.
  */
 export async function keepEarlier(folder: string, configDigest: string): Promise<string | undefined> {
-  const text = await readFile(join(folder, "config.resolved.json"), "utf8").catch(() => undefined);
+  const text = await readFile(join(folder, configName), "utf8").catch(() => undefined);
   if (text === undefined) return undefined;
-  const earlier = (JSON.parse(text) as { digest: string }).digest;
+  const earlier = digestIn(text);
   if (earlier === configDigest) return undefined;
-  const target = join("earlier", earlier.slice(0, 12));
-  await mkdir(join(folder, target), { recursive: true });
   const present = new Set(await readdir(folder));
-  for (const name of resultFiles) if (present.has(name)) await rename(join(folder, name), join(folder, target, name));
+  const names = resultFiles.filter((name) => present.has(name));
+  const target = await freeTarget(folder, earlier.slice(0, 12), names);
+  await makeFolder(join(folder, target));
+  for (const name of names) {
+    const to = join(folder, target, name);
+    await rename(join(folder, name), to).catch((error: unknown) => {
+      throw storeError(error, to);
+    });
+  }
   return target;
+}
+
+function digestIn(config: string): string {
+  try {
+    const { digest } = JSON.parse(config) as { digest?: unknown };
+    if (typeof digest === "string" && /^[0-9a-f]{12,}$/.test(digest)) return digest;
+  } catch {
+    // Damaged: kept all the same, under a name that says so.
+  }
+  return "unreadable";
+}
+
+/** The first folder of that name in which none of the files would be overwritten. */
+async function freeTarget(folder: string, name: string, files: readonly string[]): Promise<string> {
+  for (let number = 1; ; number++) {
+    const target = join("earlier", number === 1 ? name : `${name}-${number}`);
+    const taken: string[] = await readdir(join(folder, target)).catch(() => []);
+    if (!files.some((file) => taken.includes(file))) return target;
+  }
 }
 
 /** A folder that must be new or empty. `option` is how the user named it. Throws UserError("exists") or ("store"). */
@@ -39,13 +68,10 @@ export async function createDirectory(path: string, option: string): Promise<voi
   }
 }
 
-/** A folder of our own, with its parents. */
-export async function makeDirectory(path: string): Promise<void> {
-  await mkdir(path, { recursive: true });
-}
-
 /** Copies a file; the folder of `to` is made. */
 export async function copyInto(from: string, to: string): Promise<void> {
-  await makeDirectory(dirname(to));
-  await copyFile(from, to);
+  await makeFolder(dirname(to));
+  await copyFile(from, to).catch((error: unknown) => {
+    throw storeError(error, to);
+  });
 }

@@ -1,8 +1,8 @@
 // The files of a training in progress: metrics.jsonl, never counting a step twice, and the pointer to the checkpoint to
 // resume from. Implements train/journal.ts's port by shape; knows nothing of training.
 import { open, readFile, rm, stat } from "node:fs/promises";
-import { join, resolve, sep } from "node:path";
-import { writeAtomic } from "./files.ts";
+import { isAbsolute, join, relative, resolve, sep } from "node:path";
+import { readJsonl, storeError, writeAtomic } from "./files.ts";
 
 interface Stepped {
   readonly step: number;
@@ -17,33 +17,44 @@ interface Pointer extends Stepped {
 
 /** Opens (or makes) the journal of a work directory. `outputDirectory` may be discarded too. */
 export async function openTrainJournal(work: string, outputDirectory: string): Promise<TrainFiles> {
-  const file = await open(join(work, "metrics.jsonl"), "a");
-  return new TrainFiles(work, outputDirectory, file);
+  const path = join(work, "metrics.jsonl");
+  try {
+    return new TrainFiles(work, outputDirectory, await open(path, "a"));
+  } catch (error) {
+    throw storeError(error, path);
+  }
 }
 
 export class TrainFiles {
   readonly #work: string;
   readonly #output: string;
+  readonly #metrics: string;
   #file: Awaited<ReturnType<typeof open>>;
 
   constructor(work: string, output: string, file: Awaited<ReturnType<typeof open>>) {
     this.#work = work;
     this.#output = output;
+    this.#metrics = join(work, "metrics.jsonl");
     this.#file = file;
   }
 
   async append(record: Stepped): Promise<void> {
-    await this.#file.write(`${JSON.stringify(record)}\n`);
+    try {
+      await this.#file.appendFile(`${JSON.stringify(record)}\n`);
+    } catch (error) {
+      throw storeError(error, this.#metrics);
+    }
   }
 
   /** Drops the lines of steps after `step` and a torn last line. */
   async cutAfter(step: number): Promise<void> {
-    const path = join(this.#work, "metrics.jsonl");
-    const lines = (await readFile(path, "utf8")).split("\n").slice(0, -1);
-    const kept = lines.filter((line) => (JSON.parse(line) as Stepped).step <= step);
+    let kept = "";
+    for await (const record of readJsonl<Stepped>(this.#metrics)) {
+      if (record.step <= step) kept += `${JSON.stringify(record)}\n`;
+    }
+    await writeAtomic(this.#metrics, kept);
     await this.#file.close();
-    await writeAtomic(path, kept.map((line) => `${line}\n`).join(""));
-    this.#file = await open(path, "a");
+    this.#file = await open(this.#metrics, "a");
   }
 
   async sync(): Promise<void> {
@@ -62,7 +73,10 @@ export class TrainFiles {
 
   /** Recorded relative to the work directory, so that a store may be moved. */
   async setLatest(point: Pointer): Promise<void> {
-    const path = resolve(point.path).slice(resolve(this.#work).length + 1);
+    const path = relative(resolve(this.#work), resolve(point.path));
+    if (path === "" || path.startsWith("..") || isAbsolute(path)) {
+      throw new Error(`a checkpoint to resume from lies in the training's work directory, not at ${point.path}`);
+    }
     await writeAtomic(join(this.#work, "latest.json"), `${JSON.stringify({ ...point, path })}\n`);
   }
 

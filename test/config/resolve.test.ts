@@ -1,10 +1,11 @@
 // From one file to its arms; claims that name them; settings that cannot go together.
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { configJsonSchema } from "../../src/config/jsonSchema.ts";
 import { parseConfig } from "../../src/config/load.ts";
 import type { UserError } from "../../src/lib/errors.ts";
+import { buildPlan } from "../../src/plan/plan.ts";
 
 const read = (name: string) => readFileSync(new URL(name, import.meta.url), "utf8");
 const head =
@@ -189,6 +190,31 @@ describe("settings that cannot go together", () => {
   });
 });
 
+describe("an arm with another kind of model", () => {
+  const sweep = (overrides: string, rest = "") =>
+    `name: x\npuzzle: {kind: countdown}\nmodel: {architecture: llama, width: 64, layers: 1, heads: 4}\ntrain: {steps: 9}\ndecode: {greedy: {policy: greedy}}\nsweep: {arms: {hub: {${overrides}}}}\n${rest}`;
+  const most = "model.from: a/b, model.architecture: null, model.width: null";
+
+  it("is told which keys it left behind", () => {
+    expect(problemsOf(sweep(`${most}, model.layers: null`))).toEqual([
+      expect.stringMatching(
+        /^x\.yaml:6:\d+ sweep\.arms\.hub\.model\.layers: model\.heads: does not go with the other keys here/,
+      ),
+    ]);
+    expect(problemsOf(sweep(most))).toHaveLength(2);
+    expect(problemsOf(sweep(`${most}, model.layers: null, model.heads: null`))).toEqual([]);
+    expect(problemsOf(sweep("model: {from: a/b}"))).toEqual([]);
+  });
+
+  it("does not repeat what the file itself has wrong", () => {
+    const text = sweep("train.clip: 2, model.initStd: 0.1").replace("heads: 4", "heads: four").replace("steps: 9", "stpes: 9");
+    expect(problemsOf(text)).toEqual([
+      'x.yaml:3:61 model.heads: expected a whole number above 0, found "four"',
+      "x.yaml:4:9 train.stpes: unknown key. Did you mean steps?",
+    ]);
+  });
+});
+
 describe("the published shape of the config", () => {
   it("parses the full example of the design", () => {
     const config = parseConfig(read("design.yaml"), "design.yaml");
@@ -201,7 +227,17 @@ describe("the published shape of the config", () => {
     expect(config.arms[0]?.settings.model).toEqual({ from: "unsloth/Llama-3.2-1B", dtype: "bfloat16", backtrackToken: "add" });
   });
 
-  it("parses the quickstart", () => {
+  const folder = new URL("../../configs/", import.meta.url);
+  const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".yaml"));
+
+  it.each(files)("configs/%s parses and plans", (name) => {
+    const config = parseConfig(read(`../../configs/${name}`), name);
+    const plan = buildPlan(config, { flavour: "torch", dtype: "float32" });
+    expect(plan.arms.map((arm) => arm.name)).toEqual(config.arms.map((arm) => arm.name));
+  });
+
+  it("the arms of the quickstart are the two that it compares", () => {
+    expect(files).toContain("quickstart.yaml");
     const config = parseConfig(read("../../configs/quickstart.yaml"), "quickstart.yaml");
     expect(config.arms.map((arm) => arm.name)).toEqual(["backtracking", "direct"]);
   });

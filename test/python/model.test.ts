@@ -2,7 +2,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { memoryNeeds, showModel } from "../../src/python/probe.ts";
-import { folder, hasPython, options, realPython } from "./pythons.ts";
+import { folder, options, realPython } from "./pythons.ts";
 
 const llama = {
   architectures: ["LlamaForCausalLM"],
@@ -66,7 +66,7 @@ describe("memoryNeeds", () => {
   });
 });
 
-describe.skipIf(!hasPython)("showModel", { timeout: 120_000 }, () => {
+describe("showModel", { timeout: 120_000 }, () => {
   it("tells a model's shape from its config alone, and that it has no tokenizer", async () => {
     const directory = folder({ "config.json": JSON.stringify(llama) });
     const report = await showModel(realPython, directory, ["1+1"], options());

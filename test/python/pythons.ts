@@ -1,5 +1,5 @@
 // Interpreters and module folders for the probe's tests: the real one, and some that misbehave.
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -7,8 +7,6 @@ import type { ProbeOptions } from "../../src/python/probe.ts";
 
 export const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 export const realPython = process.env.BACKTRAIL_PYTHON ?? join(root, ".venv", "bin", "python");
-/** Without the real interpreter (a machine set up for the mock only) its tests are skipped. */
-export const hasPython = existsSync(realPython);
 
 export function options(rest: Partial<ProbeOptions> = {}): ProbeOptions {
   return { timeoutMs: 90_000, root, env: process.env, ...rest };

@@ -20,7 +20,7 @@ function setUp(trouble: Trouble = {}, changes: Partial<SftInputs> = {}) {
     seed: 5,
     shards: [{ path: "s.jsonl", sha256: "0" }],
     examples,
-    workDirectory: "/work",
+    workDirectory: "/job",
     journal,
     outputDirectory: "/out",
     ...changes,
@@ -66,7 +66,7 @@ describe("an undisturbed run", () => {
   test("checkpoints come at their steps, and only the latest stays", async () => {
     const { pool, journal } = await undisturbed();
     expect(journal.points).toEqual([4, 8]);
-    expect([...pool.disk.keys()].sort()).toEqual(["/out", "/work/checkpoint-8"]);
+    expect([...pool.disk.keys()].sort()).toEqual(["/job/checkpoint-8", "/out"]);
   });
 
   test("steps are pipelined, four at most", async () => {

@@ -88,7 +88,9 @@ def _check_causal(config: Any, name: str) -> None:
 
     if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
         raise WorkerFault(
-            "not-causal-lm", f'{name}: model type "{config.model_type}" has no causal language model class'
+            "not-causal-lm",
+            f'{name}: model type "{config.model_type}" has no causal language model class; '
+            "give the checkpoint of a decoder language model, such as llama, qwen2 or gpt2",
         )
     stored = getattr(config, "architectures", None) or []
     if stored and not any(item.endswith(("ForCausalLM", "LMHeadModel")) for item in stored):

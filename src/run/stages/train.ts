@@ -2,8 +2,8 @@
 import { join } from "node:path";
 import type { ModelSettings, TrainSettings } from "../../config/schema.ts";
 import type { Json } from "../../lib/hash.ts";
-import { readJsonl, writeAtomic } from "../../store/files.ts";
-import { copyInto, makeDirectory } from "../../store/results.ts";
+import { makeFolder, readJsonl, writeAtomic } from "../../store/files.ts";
+import { copyInto } from "../../store/results.ts";
 import type { Artefact } from "../../store/store.ts";
 import { openTrainJournal } from "../../store/trainJournal.ts";
 import { findFormat } from "../../trace/registry.ts";
@@ -31,7 +31,7 @@ export async function runTrain(context: RunContext, stage: TrainStage): Promise<
   const work = await context.store.workDirectory("train", stage.key);
   const format = findFormat(stage.format);
   const tokenizer = join(work, "tokenizer");
-  await makeDirectory(tokenizer);
+  await makeFolder(tokenizer);
   await writeAtomic(join(tokenizer, "tokenizer.json"), JSON.stringify(tokenizerJson(format.vocabulary)));
   await writeAtomic(join(tokenizer, "tokenizer_config.json"), JSON.stringify(tokenizerConfigJson(format.vocabulary)));
   const spec = initialModelSpec(stage.model, {
