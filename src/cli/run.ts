@@ -19,7 +19,7 @@ import { Store } from "../store/store.ts";
 import { localLauncher } from "../worker/launcher.ts";
 import { createPool, type Pool } from "../worker/pool.ts";
 import type { ExitCode, Io } from "./io.ts";
-import { type LoadedSweep, loadSweep, type SweepFlags } from "./sweep.ts";
+import { codeCommit, type LoadedSweep, loadSweep, type SweepFlags } from "./sweep.ts";
 
 export interface RunFlags extends SweepFlags {
   readonly results: string;
@@ -41,15 +41,14 @@ export async function runCommand(io: Io, path: string, flags: RunFlags): Promise
     progress.say(
       `${sweep.config.file.name}: ${sweep.plan.arms.length} arms, ${sweep.plan.stages.length} stages, ${sweep.environment.flavour} worker on ${sweep.environment.device} (${sweep.environment.dtype})`,
     );
-    const context = contextFor(
-      io,
-      sweep,
-      store,
-      progress,
-      python,
-      pools,
-      join(folder, "logs", new Date().toISOString().replaceAll(":", "-")),
-    );
+    const logDirectory = join(folder, "logs", new Date().toISOString().replaceAll(":", "-"));
+    const code = {
+      backtrail: io.version,
+      commit: await codeCommit(io.root),
+      protocol: String(protocolVersion),
+      node: process.version,
+    };
+    const context = contextFor(io, sweep, { store, progress, python, pools, logDirectory, code });
     const executed = await executePlan(context, sweep.plan, { atOnce: sweep.config.file.workers.count });
     const outputs = await gatherResults(context, sweep.config, sweep.plan, executed, new Date().toISOString());
     await writeResults(folder, sweep, outputs, progress);
@@ -96,15 +95,18 @@ function pythonFor(io: Io, sweep: LoadedSweep, mock: boolean): string {
   );
 }
 
-function contextFor(
-  io: Io,
-  sweep: LoadedSweep,
-  store: Store,
-  progress: Progress,
-  python: string,
-  pools: Promise<Pool>[],
-  logDirectory: string,
-): RunContext {
+interface RunParts {
+  readonly store: Store;
+  readonly progress: Progress;
+  readonly python: string;
+  /** Takes the pool once it is started, to be closed at the end. */
+  readonly pools: Promise<Pool>[];
+  readonly logDirectory: string;
+  /** Versions for manifests and summary; those of the worker's packages join when it is ready. */
+  readonly code: Record<string, string>;
+}
+
+function contextFor(io: Io, sweep: LoadedSweep, { store, progress, python, pools, logDirectory, code }: RunParts): RunContext {
   const { workers } = sweep.config.file;
   const { flavour, device } = sweep.environment;
   const cpu = cpus();
@@ -113,7 +115,7 @@ function contextFor(
     environment: sweep.environment,
     progress,
     signal: io.signal,
-    code: { backtrail: io.version, protocol: String(protocolVersion), node: process.version },
+    code,
     machine: {
       host: hostname(),
       cpu: cpu[0]?.model ?? "unknown",
@@ -130,6 +132,7 @@ function contextFor(
         threads: workers.threads,
         device: "auto",
         onEvent: (event) => {
+          if (event.kind === "worker-ready") Object.assign(code, event.versions);
           if (event.kind === "worker-lost") progress.say(`  worker ${event.worker} was lost: ${event.reason}`);
         },
         logDirectory,

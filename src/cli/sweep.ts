@@ -2,7 +2,7 @@
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { readdir, stat } from "node:fs/promises";
+import { readdir, realpath, stat } from "node:fs/promises";
 import { basename, isAbsolute, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { parseConfig } from "../config/load.ts";
@@ -42,6 +42,19 @@ export async function visibleGpus(env: Io["env"]): Promise<string[]> {
       .filter((line) => line !== "");
   } catch {
     return []; // no driver here: that is an answer, not an error
+  }
+}
+
+/** The commit of the running code, with "+changes" when files differ from it; "unknown" outside a checkout. */
+export async function codeCommit(root: string): Promise<string> {
+  const git = async (...args: string[]) =>
+    (await promisify(execFile)("git", ["-C", root, ...args], { timeout: 10_000 })).stdout.trim();
+  try {
+    if ((await git("rev-parse", "--show-toplevel")) !== (await realpath(root))) return "unknown";
+    const commit = await git("rev-parse", "HEAD");
+    return (await git("status", "--porcelain", "--untracked-files=no")) === "" ? commit : `${commit}+changes`;
+  } catch {
+    return "unknown"; // no git, or an installed package: the version is recorded anyway
   }
 }
 
