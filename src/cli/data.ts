@@ -6,7 +6,7 @@ import type { Example } from "../data/example.ts";
 import { trainExamples } from "../data/make.ts";
 import { UserError } from "../lib/errors.ts";
 import { Progress } from "../run/progress.ts";
-import { readJsonl, writeAtomic } from "../store/files.ts";
+import { readJsonl, storeError, writeAtomic } from "../store/files.ts";
 import { createDirectory } from "../store/results.ts";
 import { writeJsonl } from "../store/shards.ts";
 import { colourExample } from "./colour.ts";
@@ -39,7 +39,10 @@ export async function dataMakeCommand(io: Io, path: string, flags: DataMakeFlags
     const name = `train-${String(shards.length).padStart(5, "0")}.jsonl`;
     const to = Math.min(from + examplesPerShard, data.train.size);
     const source = watched(trainExamples({ puzzle, train: data.train }, seed, from, to), from, data.train.size, progress);
-    shards.push({ name, ...(await writeJsonl(join(out, name), source)) });
+    const written = await writeJsonl(join(out, name), source).catch((error: unknown) => {
+      throw storeError(error, join(out, name));
+    });
+    shards.push({ name, ...written });
   }
   const manifest = { kind: "dataset", backtrail: io.version, seed, puzzle, train: data.train, shards };
   await writeAtomic(join(out, "manifest.json"), `${JSON.stringify(manifest, null, 2)}\n`);

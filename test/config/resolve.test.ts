@@ -209,7 +209,7 @@ describe("an arm with another kind of model", () => {
   it("does not repeat what the file itself has wrong", () => {
     const text = sweep("train.clip: 2, model.initStd: 0.1").replace("heads: 4", "heads: four").replace("steps: 9", "stpes: 9");
     expect(problemsOf(text)).toEqual([
-      'x.yaml:3:61 model.heads: expected a whole number above 0, found "four"',
+      'x.yaml:3:59 model.heads: expected a whole number above 0, found "four"',
       "x.yaml:4:9 train.stpes: unknown key. Did you mean steps?",
     ]);
   });
