@@ -48,6 +48,8 @@ export async function executePlan(context: RunContext, plan: Plan, options: { at
   for (const stage of plan.stages) {
     const found = await context.store.find(stage.kind, stage.key);
     if (found === undefined) continue;
+    // A crash between publishing and clearing leaves the work folder of a finished stage, checkpoints and all.
+    if (await context.store.hasWork(stage.kind, stage.key)) await exclusively(context, stage, async () => found);
     artefacts.set(stage.key, found);
     waiting.delete(stage);
     cached++;
@@ -59,7 +61,7 @@ export async function executePlan(context: RunContext, plan: Plan, options: { at
   const start = (stage: Stage) => {
     context.progress.say(`${stage.id}: started`);
     const begun = performance.now();
-    const ended = runStage(context, plan, stage, artefacts).then(
+    const ended = exclusively(context, stage, () => runStage(context, plan, stage, artefacts)).then(
       (artefact) => {
         artefacts.set(stage.key, artefact);
         ran++;
@@ -99,6 +101,15 @@ export async function executePlan(context: RunContext, plan: Plan, options: { at
   }
   context.signal.throwIfAborted();
   return { artefacts, cached, ran, failures, skipped };
+}
+
+/** Runs that share a store wait for each other's stages. */
+function exclusively(context: RunContext, stage: Stage, make: () => Promise<Artefact>): Promise<Artefact> {
+  const onWait = (holder: { pid: number; host: string } | undefined) =>
+    context.progress.say(
+      `${stage.id}: being made by ${holder === undefined ? "another run" : `process ${holder.pid} on ${holder.host}`}; waiting for it`,
+    );
+  return context.store.exclusively(stage.kind, stage.key, { signal: context.signal, onWait }, make);
 }
 
 function isAbort(error: unknown): boolean {

@@ -30,8 +30,32 @@ export async function readLock(directory: string): Promise<LockHolder | undefine
   return undefined;
 }
 
+export interface Lock {
+  release(): Promise<void>;
+}
+
 /** Takes the lock of a sweep's folder, which is made. Throws UserError("sweep-locked") when another run holds it. */
-export async function lockSweep(directory: string): Promise<{ release(): Promise<void> }> {
+export async function lockSweep(directory: string): Promise<Lock> {
+  const taken = await tryLock(directory);
+  if ("path" in taken) throw locked(directory, taken);
+  return taken;
+}
+
+/** Takes the lock of a folder as soon as nobody else holds it. `onWait` is told once who does. Rejects with AbortError. */
+export async function waitForLock(
+  directory: string,
+  options: { readonly signal: AbortSignal; readonly onWait: (holder: LockHolder | undefined) => void },
+): Promise<Lock> {
+  for (let told = false; ; told = true) {
+    const taken = await tryLock(directory);
+    if (!("path" in taken)) return taken;
+    if (!told) options.onWait(taken.holder);
+    await sleep(500, undefined, { signal: options.signal });
+  }
+}
+
+/** The lock, or the file of who holds it. */
+async function tryLock(directory: string): Promise<Lock | LockFile> {
   await makeFolder(directory);
   for (let attempt = 1; ; attempt++) {
     const path = join(directory, `running-${process.pid}-${randomUUID()}.lock`);
@@ -44,7 +68,7 @@ export async function lockSweep(directory: string): Promise<{ release(): Promise
     const other = await otherHolder(directory, path);
     if (other === undefined) return { release: () => rm(path, { force: true }) };
     await rm(path, { force: true });
-    if (attempt === attempts) throw locked(directory, other);
+    if (attempt === attempts) return other;
     // Two that begin at the same moment both step back; one comes again before the other.
     await sleep(20 + Math.random() * 60);
   }

@@ -1,5 +1,5 @@
 // Folders that people look at: results/<sweep>/ and datasets made by hand. Nothing is overwritten in silence.
-import { copyFile, mkdir, readdir, readFile, rename } from "node:fs/promises";
+import { copyFile, mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { UserError } from "../lib/errors.ts";
 import { makeFolder, storeError } from "./files.ts";
@@ -65,6 +65,13 @@ export async function createDirectory(path: string, option: string): Promise<voi
       "exists",
       `${option}: the folder is not empty (it holds ${present.slice(0, 3).join(", ")}). Nothing is overwritten: choose a new folder.`,
     );
+  }
+}
+
+/** Removes everything in a folder but the entries named: what killed processes left half-written must not be published. */
+export async function keepOnly(directory: string, names: readonly string[]): Promise<void> {
+  for (const name of await readdir(directory)) {
+    if (!names.includes(name)) await rm(join(directory, name), { recursive: true, force: true });
   }
 }
 

@@ -7,6 +7,7 @@ import { join, relative } from "node:path";
 import { UserError } from "../lib/errors.ts";
 import { digest, type Json, sha256 } from "../lib/hash.ts";
 import { makeFolder, sha256File, storeError, syncPath, writeAtomic } from "./files.ts";
+import { waitForLock } from "./lock.ts";
 import { isAlive, type Owner, thisOwner } from "./owner.ts";
 
 export interface Manifest {
@@ -154,6 +155,27 @@ export class Store {
   /** Whether a stage was begun and not finished. */
   async hasWork(kind: string, key: string): Promise<boolean> {
     return (await stat(this.#work(kind, key)).catch(() => undefined)) !== undefined;
+  }
+
+  /**
+   * Has `make` work on a stage while no other process does: runs that share a store share its stages in progress. Whoever
+   * waited finds the artefact of the other and makes nothing. What a crash left of a finished stage is cleared away.
+   */
+  async exclusively(
+    kind: string,
+    key: string,
+    options: Parameters<typeof waitForLock>[1],
+    make: () => Promise<Artefact>,
+  ): Promise<Artefact> {
+    const lock = await waitForLock(join(this.root, "work", "locks", `${kind}-${key}`), options);
+    try {
+      const found = await this.find(kind, key);
+      if (found === undefined) return await make();
+      await this.discardWork(kind, key);
+      return found;
+    } finally {
+      await lock.release();
+    }
   }
 
   async discardWork(kind: string, key: string): Promise<void> {

@@ -1,6 +1,6 @@
 // The files of a training in progress: metrics.jsonl, never counting a step twice, and the pointer to the checkpoint to
 // resume from. Implements train/journal.ts's port by shape; knows nothing of training.
-import { open, readFile, rm, stat } from "node:fs/promises";
+import { open, readdir, readFile, rm, stat } from "node:fs/promises";
 import { isAbsolute, join, relative, resolve, sep } from "node:path";
 import { readJsonl, storeError, writeAtomic } from "./files.ts";
 
@@ -19,6 +19,10 @@ interface Pointer extends Stepped {
 export async function openTrainJournal(work: string, outputDirectory: string): Promise<TrainFiles> {
   const path = join(work, "metrics.jsonl");
   try {
+    // What workers that were killed while they saved have left.
+    for (const name of await readdir(work)) {
+      if (/^checkpoint-\d+\..*(partial|tmp)/.test(name)) await rm(join(work, name), { recursive: true, force: true });
+    }
     return new TrainFiles(work, outputDirectory, await open(path, "a"));
   } catch (error) {
     throw storeError(error, path);

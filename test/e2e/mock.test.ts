@@ -8,6 +8,11 @@ import { into, root, run, start, temporary } from "./cli.ts";
 const smoke = join(root, "configs", "smoke.yaml");
 const readSummary = (folder: string) =>
   JSON.parse(readFileSync(join(folder, "results", "smoke-mock", "summary.json"), "utf8")) as Summary;
+const stepsIn = (path: string) =>
+  readFileSync(path, "utf8")
+    .trimEnd()
+    .split("\n")
+    .map((line) => (JSON.parse(line) as { step: number }).step);
 /** What must be equal between two runs: everything but when and where. */
 const comparable = ({ createdAt: _, provenance: __, ...rest }: Summary) => rest;
 
@@ -100,12 +105,35 @@ describe("interruption", () => {
     expect(last.code).toBe(0);
     expect(comparable(readSummary(rough))).toEqual(comparable(readSummary(calm)));
     const metrics = readdirSync(join(rough, "store", "train")).map((key) =>
-      readFileSync(join(rough, "store", "train", key, "metrics.jsonl"), "utf8")
-        .trimEnd()
-        .split("\n")
-        .map((line) => (JSON.parse(line) as { step: number }).step),
+      stepsIn(join(rough, "store", "train", key, "metrics.jsonl")),
     );
     for (const steps of metrics) expect(steps).toEqual(Array.from({ length: 3000 }, (_, index) => index + 1));
+  });
+
+  it("lets two sweeps that share stages run at once: each stage is made once, whole", async () => {
+    const folder = temporary();
+    const args = (name: string) => [
+      "run",
+      smoke,
+      "--mock",
+      "--results",
+      join(folder, name),
+      "--set",
+      `store=${join(folder, "store")}`,
+      "--set",
+      `name=${name}`,
+      "--set",
+      "train.steps=800",
+    ];
+    const runs = await Promise.all([run(args("aa")), run(args("bb"))]);
+    expect(runs.map(({ code }) => code)).toEqual([0, 0]);
+    expect(runs.map(({ err }) => err).join("")).toContain("being made by process");
+    const train = join(folder, "store", "train");
+    expect(readdirSync(train)).toHaveLength(2);
+    for (const key of readdirSync(train)) {
+      expect(readdirSync(join(train, key)).sort()).toEqual(["checkpoint", "manifest.json", "metrics.jsonl"]);
+      expect(stepsIn(join(train, key, "metrics.jsonl"))).toEqual(Array.from({ length: 800 }, (_, index) => index + 1));
+    }
   });
 
   it("refuses a second run of the same sweep and says who holds it", async () => {

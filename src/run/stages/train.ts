@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { ModelSettings, TrainSettings } from "../../config/schema.ts";
 import type { Json } from "../../lib/hash.ts";
 import { makeFolder, readJsonl, writeAtomic } from "../../store/files.ts";
-import { copyInto } from "../../store/results.ts";
+import { copyInto, keepOnly } from "../../store/results.ts";
 import type { Artefact } from "../../store/store.ts";
 import { openTrainJournal } from "../../store/trainJournal.ts";
 import { findFormat } from "../../trace/registry.ts";
@@ -76,6 +76,7 @@ export async function runTrain(context: RunContext, stage: TrainStage): Promise<
           }),
       });
       await journal.sync();
+      await keepOnly(directory, ["checkpoint"]);
       await copyInto(join(work, "metrics.jsonl"), join(directory, "metrics.jsonl"));
       return result as unknown as Json;
     } finally {
