@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from backtrail_worker.core.call import WorkerFault
 from backtrail_worker.decode import generate as generate_module
 from backtrail_worker.decode.completion import Completion, Stops
 from backtrail_worker.decode.sampler import Sampler, uniforms
@@ -429,3 +430,13 @@ def test_bins_out_of_contract_are_refused(
 
 def test_no_prefixes_make_no_completions(driver: Driver, tokenizer: Path) -> None:
     assert run(driver, spec(tokenizer), bins([], [])) == {}
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.7, 1e-40])
+def test_logits_that_are_no_numbers_are_refused(temperature: float) -> None:
+    logits_RV = torch.tensor([[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]])
+    if temperature != 1e-40:
+        logits_RV[1, 1] = torch.nan
+    with pytest.raises(WorkerFault) as caught:
+        Sampler(temperature, 0, 1).pick(logits_RV, np.array([0.5, 0.5]))
+    assert caught.value.code == "non-finite"

@@ -287,6 +287,9 @@ def test_a_reserved_token_gives_its_row_and_the_name_survives(
     driver: Driver, tokenizer: Path, tmp_path: Path
 ) -> None:
     place = base_checkpoint(driver, tokenizer, tmp_path / "base")
+    settings = json.loads((place / "tokenizer_config.json").read_text())
+    settings["additional_special_tokens"] = ["<reserved>"]
+    (place / "tokenizer_config.json").write_text(json.dumps(settings))
     model = path_spec(place, reservedTokens={"<backtrack>": "<reserved>"})
     info = driver.call("load_model", {"model": model}).result["info"]
     row = [*SPECIAL, *PIECES].index("<reserved>")
@@ -295,6 +298,7 @@ def test_a_reserved_token_gives_its_row_and_the_name_survives(
     driver.call("save", {"path": str(tmp_path / "out"), "resume": False})
     theirs = AutoTokenizer.from_pretrained(tmp_path / "out")
     assert theirs("1<backtrack>2")["input_ids"][1] == row
+    assert len(theirs) == info["vocabulary"], "the old name must not come back as a token without a row"
     # The same spec on the saved checkpoint finds the token that is there.
     again = path_spec(tmp_path / "out", reservedTokens={"<backtrack>": "<reserved>"})
     assert driver.call("load_model", {"model": again}, session="b").result["info"]["addedTokens"] == {

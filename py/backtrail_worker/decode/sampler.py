@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import torch
+
+from backtrail_worker.core.call import WorkerFault
 
 U64 = npt.NDArray[np.uint64]
 
@@ -60,6 +63,12 @@ class Sampler:
         logprobs_R = logits_RV.gather(1, tokens_R.unsqueeze(1)).squeeze(1) - log_total_R
         # One transfer for all three; ids are exact in float64.
         packed = torch.stack([tokens_R.double(), logprobs_R.double(), sampled_R.double()]).tolist()
+        # NaN logits, or a temperature so small that they overflow: no token may be made of that.
+        if not all(math.isfinite(value) for row in packed[1:] for value in row):
+            raise WorkerFault(
+                "non-finite",
+                "the model's logits are not finite numbers, or the temperature is too small for them",
+            )
         return Picked([int(token) for token in packed[0]], packed[1], packed[2])
 
     def _sample(
@@ -73,7 +82,8 @@ class Sampler:
         tokens_R = torch.searchsorted(cdf_RV, targets_R1, right=True).squeeze(1)
         # Rounding may carry u * total up to total: the last token with any probability is meant.
         last_R = torch.searchsorted(cdf_RV, total_R1).squeeze(1)
-        tokens_R = torch.minimum(tokens_R, last_R)
+        # NaN sorts behind the end; `pick` refuses it, but a gather out of range would end a GPU process.
+        tokens_R = torch.minimum(tokens_R, last_R).clamp_(max=logits_RV.shape[1] - 1)
         sampled_R = scaled_RV.gather(1, tokens_R.unsqueeze(1)).squeeze(1) - scaled_RV.logsumexp(-1)
         return tokens_R, sampled_R
 

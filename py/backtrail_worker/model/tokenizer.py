@@ -44,6 +44,20 @@ def _token_text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
+def _renamed(settings: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
+    """
+    Settings in which every mention of a token that was taken over has its new name. An old name left in a
+    list of special tokens would make AutoTokenizer add it again, as a token without an embedding row.
+    """
+
+    def rename(value: Any) -> Any:
+        if isinstance(value, list):
+            return [rename(item) for item in value]
+        return names.get(_token_text(value) or "", value)
+
+    return {key: rename(value) for key, value in settings.items()}
+
+
 def _read_json(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
@@ -89,7 +103,8 @@ class TextSide:
         for name, row in reserved.items():
             if name not in existing and name not in vocabulary:
                 _rename_reserved(document, row, name, path)
-        self.settings = _read_json(directory / "tokenizer_config.json")
+        taken = {row: name for name, row in reserved.items()}
+        self.settings = _renamed(_read_json(directory / "tokenizer_config.json"), taken)
         self._special_map = _read_json(directory / "special_tokens_map.json")
         self._extra = {
             name: (directory / name).read_bytes() for name in EXTRA_FILES if (directory / name).is_file()
