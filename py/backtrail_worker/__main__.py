@@ -80,9 +80,8 @@ def set_thread_environment(threads: int) -> None:
 
 def keep_freed_memory() -> None:
     """
-    Tells glibc not to hand memory back between steps: by default a worker with its I/O thread gave back and
-    faulted in again thousands of pages per training step, 5% of its time (bench/README.md). Elsewhere it does
-    nothing.
+    Tells glibc not to hand memory back between steps: by default a worker gives back and faults in again some
+    2000 pages per training step, 3% of its time (bench/README.md). Elsewhere it does nothing.
     """
     with contextlib.suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL(None).mallopt

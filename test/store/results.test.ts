@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { copyInto, createDirectory, keepEarlier } from "../../src/store/results.ts";
+import { copyInto, createDirectory, keepEarlier, keepOnly } from "../../src/store/results.ts";
 
 let folder: string;
 beforeEach(() => {
@@ -97,4 +97,12 @@ it("copyInto makes the folder of its target", async () => {
   writeFileSync(join(folder, "from"), "text");
   await copyInto(join(folder, "from"), join(folder, "a", "b", "to"));
   expect(read("a", "b", "to")).toBe("text");
+});
+
+it("keepOnly removes what a killed worker left half-written beside the checkpoint", async () => {
+  mkdirSync(join(folder, "checkpoint"));
+  mkdirSync(join(folder, "checkpoint.partial-17"));
+  writeFileSync(join(folder, "checkpoint.partial-17", "model.safetensors"), "torn");
+  await keepOnly(folder, ["checkpoint"]);
+  expect(readdirSync(folder)).toEqual(["checkpoint"]);
 });

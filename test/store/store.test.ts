@@ -215,3 +215,36 @@ function canMount(): boolean {
   rmSync(trial, { recursive: true, force: true });
   return mounted;
 }
+
+describe("exclusively", () => {
+  const quiet = { signal: new AbortController().signal, onWait: () => {} };
+  const key = "e".repeat(64);
+  const origin = { settings: {}, inputs: {}, code: {}, machine: {} };
+
+  it("lets one maker work at a time; who waited gets the artefact of the other", async () => {
+    const root = mkdtempSync(join(tmpdir(), "backtrail-exclusive-"));
+    const store = await Store.open(root);
+    let makers = 0;
+    const make = async () => {
+      makers++;
+      return store.publish("train", key, origin, async () => ({ maker: makers }));
+    };
+    const told: unknown[] = [];
+    const both = await Promise.all([
+      store.exclusively("train", key, quiet, make),
+      store.exclusively("train", key, { ...quiet, onWait: (holder) => told.push(holder) }, make),
+    ]);
+    expect(makers).toBe(1);
+    expect(both.map(({ manifest }) => manifest.summary)).toEqual([{ maker: 1 }, { maker: 1 }]);
+  });
+
+  it("clears what a crash left of a finished stage, and gives up the lock when the maker throws", async () => {
+    const store = await Store.open(mkdtempSync(join(tmpdir(), "backtrail-exclusive-")));
+    const failing = () => Promise.reject(new Error("no"));
+    await expect(store.exclusively("train", key, quiet, failing)).rejects.toThrow("no");
+    await store.exclusively("train", key, quiet, () => store.publish("train", key, origin, async () => null));
+    await store.workDirectory("train", key);
+    await store.exclusively("train", key, quiet, failing);
+    expect(await store.hasWork("train", key)).toBe(false);
+  });
+});
