@@ -70,7 +70,15 @@ export async function dataInspectCommand(io: Io, path: string, flags: { examples
   const lengths: number[] = [];
   let trained = 0;
   for (const shard of await shardsOf(resolve(io.cwd, path), path)) {
+    let number = 0;
     for await (const example of readJsonl<Example>(shard)) {
+      number++;
+      if (typeof example.prompt !== "string" || typeof example.response !== "string" || !Array.isArray(example.spans)) {
+        throw new UserError(
+          "file",
+          `${shard}:${number}: not an example: it needs prompt, response and spans. Give a dataset folder that \`backtrail data make\` wrote.`,
+        );
+      }
       origins[example.origin] = (origins[example.origin] ?? 0) + 1;
       lengths.push(example.prompt.length + example.response.length);
       trained += example.spans.reduce((sum, [from, to]) => sum + to - from, 0);

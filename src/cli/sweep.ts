@@ -10,7 +10,10 @@ import type { ResolvedConfig } from "../config/resolve.ts";
 import { UserError } from "../lib/errors.ts";
 import { digest } from "../lib/hash.ts";
 import { buildPlan, type Plan } from "../plan/plan.ts";
+import { probePython } from "../python/probe.ts";
+import { claimPairs } from "../run/claims.ts";
 import type { RunEnvironment } from "../run/context.ts";
+import { findPython } from "../setup/environment.ts";
 import { type Io, readUserFile } from "./io.ts";
 
 export interface SweepFlags {
@@ -58,11 +61,27 @@ export async function codeCommit(root: string): Promise<string> {
   }
 }
 
+/**
+ * The GPUs that the chosen Python's PyTorch can use; none, with a warning, when the machine has GPUs and it sees none. Without
+ * a Python (plan on a bare machine) the driver's word is taken.
+ */
+async function usableGpus(io: Io, configured: string): Promise<string[]> {
+  const gpus = await visibleGpus(io.env);
+  const python = configured === "auto" ? findPython(io.env, io.root)?.python : configured;
+  if (gpus.length === 0 || python === undefined) return gpus;
+  const report = await probePython(python, { timeoutMs: 120_000, root: io.root, env: io.env });
+  if (!report.ok || report.devices.length > 0) return report.ok ? report.devices.map(({ name }) => name) : gpus;
+  io.err(
+    `Warning: this machine has ${gpus[0]}, but the PyTorch of ${python} sees no GPU (a CPU build?): running on the CPU.\n`,
+  );
+  return [];
+}
+
 /** Config file -> resolved config, environment and plan. Throws UserError for anything wrong in the file. */
 export async function loadSweep(io: Io, path: string, flags: SweepFlags): Promise<LoadedSweep> {
   const file = resolve(io.cwd, path);
   const config = parseConfig(await readUserFile(file), path, flags.set);
-  const gpus = flags.mock ? [] : await visibleGpus(io.env);
+  const gpus = flags.mock ? [] : await usableGpus(io, config.file.workers.python);
   const environment: RunEnvironment = {
     flavour: flags.mock ? "mock" : "torch",
     dtype: gpus.length > 0 ? "bfloat16" : "float32",
@@ -70,6 +89,7 @@ export async function loadSweep(io: Io, path: string, flags: SweepFlags): Promis
   };
   const external = await externalDigests(config, io.cwd);
   const plan = buildPlan(config, { ...environment, external });
+  for (const [name, claim] of Object.entries(config.file.claims)) claimPairs(name, claim, config, plan);
   const storeRoot = resolve(io.cwd, config.file.store);
   return { config, plan, environment, storeRoot, folder: `${config.file.name}${flags.mock ? "-mock" : ""}` };
 }

@@ -9,11 +9,14 @@ export interface Outcome {
   readonly eligible: ReadonlyMap<number, number | undefined>;
 }
 
-/** The first of the highest score. */
+/**
+ * The response of the highest score; among equal responses the first sample, because the log-probabilities of equal texts
+ * may differ in the last bits with the batch they were computed in.
+ */
 function best(candidates: readonly Candidate[], score: (candidate: Candidate) => number): Candidate | undefined {
   let found: Candidate | undefined;
   for (const candidate of candidates) if (found === undefined || score(candidate) > score(found)) found = candidate;
-  return found;
+  return candidates.find(({ response }) => response === found?.response);
 }
 
 /** Best-of-n over all samples, with or without a goal marker. "oracle" falls back to likelihood when no sample is right. */

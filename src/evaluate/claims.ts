@@ -77,7 +77,7 @@ export function powerBefore(claim: ClaimSettings, n: number, assumedDiscordance:
   const underpowered = n < needed;
   const sentence =
     `${n} problems on ${claim.on} find an excess of ${points(effect)} over the margin of ${points(margin)} with a chance of ` +
-    `${Math.round(100 * power)}% (if ${Math.round(100 * assumedDiscordance)}% of problems are solved by one policy alone)` +
+    `${Math.round(100 * power)}% (if ${Math.round(100 * Math.max(assumedDiscordance, margin + effect))}% of problems are solved by one policy alone)` +
     (underpowered ? `: underpowered, 80% takes ${needed} problems` : `; 80% takes ${needed}`);
   return { n, assumedDiscordance, power, needed, detectable, underpowered, sentence };
 }

@@ -58,6 +58,32 @@ export function pValue(value: number): string {
   return value.toFixed(3);
 }
 
+/** In what the trainings of a sweep are equal and in what they are not; "" with fewer than two. */
+export function budgetSentence(summary: Summary): string {
+  const trained = summary.arms.flatMap(({ name, budget }) => (budget === null ? [] : [{ name, budget }]));
+  if (trained.length < 2) return "";
+  const kinds = {
+    parameters: "parameters",
+    steps: "steps",
+    examples: "examples",
+    directExamples: "direct examples",
+    backtrackExamples: "backtracking examples",
+    tokens: "tokens",
+    trainedTokens: "trained tokens",
+  } as const;
+  const equal: string[] = [];
+  const different: string[] = [];
+  for (const [key, title] of Object.entries(kinds) as [keyof typeof kinds, string][]) {
+    const values = trained.map(({ budget }) => budget[key]);
+    if (new Set(values).size === 1) equal.push(title);
+    else
+      different.push(
+        `${title} (${trained.map(({ name }, index) => `${name} ${compact(values[index] as number)}`).join(", ")})`,
+      );
+  }
+  return `Equal: ${equal.join(", ") || "nothing"}. Not equal: ${different.join("; ") || "nothing"}.`;
+}
+
 /** One row of results: what a policy of an arm reached on one split. */
 export interface ResultRow {
   readonly arm: string;

@@ -1,5 +1,16 @@
 // The summary as text for a terminal: results, budgets, paired tests, claims. Pure: told whether to colour and how wide, never asks.
-import { compact, integer, mean, percent, points, pointsInterval, pValue, resultRows, shareInterval } from "./figures.ts";
+import {
+  budgetSentence,
+  compact,
+  integer,
+  mean,
+  percent,
+  points,
+  pointsInterval,
+  pValue,
+  resultRows,
+  shareInterval,
+} from "./figures.ts";
 import type { ClaimResult, Comparison, Summary } from "./model.ts";
 
 export interface TableOptions {
@@ -31,6 +42,7 @@ export function renderTable(summary: Summary, options: TableOptions): string {
   const device = `${summary.flavour} worker, ${summary.device}, ${summary.dtype}`;
   const sections = [
     `${pens.bold(summary.name)}  ${pens.dim(device)}${summary.description === "" ? "" : `\n${wrap(summary.description, options.width, "")}`}`,
+    summary.flavour === "mock" ? pens.bad("MOCK WORKER: a scripted oracle, no language model was trained or decoded.") : "",
     results(summary, options, pens),
     budgets(summary, options, pens),
     comparisons(summary, options, pens),
@@ -111,7 +123,11 @@ function budgets(summary: Summary, options: TableOptions, pens: Pens): string {
     right("trained tokens"),
     right("final loss"),
   ];
-  return titled("Training budgets", layout(columns, body, body, options, pens), options, pens);
+  const sentence = wrap(budgetSentence(summary), options.width, "");
+  return (
+    titled("Training budgets", layout(columns, body, body, options, pens), options, pens) +
+    (sentence === "" ? "" : `\n${sentence}`)
+  );
 }
 
 /** Two policies of one arm, or one policy of two arms. Pairs that differ in both are in summary.json and on the page. */
@@ -150,7 +166,7 @@ function comparisons(summary: Summary, options: TableOptions, pens: Pens): strin
     right("p"),
   ];
   return titled(
-    "Paired tests (first minus second, on the same problems; only first: solved by the first alone)",
+    "Paired tests (first minus second, on the same problems; only first: solved by the first alone; p not adjusted for the number of tests)",
     layout(columns, body, body, options, pens),
     options,
     pens,

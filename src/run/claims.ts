@@ -3,6 +3,7 @@ import type { Arm, ResolvedConfig } from "../config/resolve.ts";
 import type { ClaimSettings } from "../config/schema.ts";
 import { judge } from "../evaluate/claims.ts";
 import { compare } from "../evaluate/summary.ts";
+import { UserError } from "../lib/errors.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { ClaimResult, Comparison } from "../report/model.ts";
 import type { GradedAttempt } from "./stages/decode.ts";
@@ -17,9 +18,38 @@ export function compareOn(graded: GradedByReference, first: string, second: stri
 }
 
 /**
- * One result per pair of arms that the two references name and that agree on every axis of the grid which both have
- * (seed 1 is compared with seed 1). Pairs whose policies failed are left out: the failure is in the summary.
+ * The pairs of arms that a claim speaks of: those its two references name that agree on every axis of the grid which both
+ * have (seed 1 is compared with seed 1). Throws UserError("config") when there is none, or when two arms of a pair are not
+ * tested on the same problems, which a paired test needs.
  */
+export function claimPairs(
+  name: string,
+  claim: ClaimSettings,
+  config: ResolvedConfig,
+  plan: Plan,
+): (readonly [Named, Named])[] {
+  const [firsts, seconds] = claim.compare.map((reference) => armsOf(reference, config)) as [Named[], Named[]];
+  const pairs = firsts.flatMap((first) =>
+    seconds.filter((second) => agree(first.arm, second.arm)).map((second) => [first, second] as const),
+  );
+  if (pairs.length === 0) {
+    throw new UserError(
+      "config",
+      `claims.${name}.compare: no arm of ${claim.compare[0]} has the same grid point as one of ${claim.compare[1]}. Compare arms that share a grid point.`,
+    );
+  }
+  const problemsOf = (arm: Arm) => plan.arms.find((candidate) => candidate.name === arm.name)?.problems;
+  for (const [first, second] of pairs) {
+    if (problemsOf(first.arm) === problemsOf(second.arm)) continue;
+    throw new UserError(
+      "config",
+      `claims.${name}.compare: ${first.reference} and ${second.reference} are not tested on the same problems (their seed, puzzle or data.test differ), so they cannot be compared problem by problem. Give both arms the same.`,
+    );
+  }
+  return pairs;
+}
+
+/** One result per pair. Pairs whose policies failed are left out: the failure is in the summary. */
 export function judgeClaim(
   name: string,
   claim: ClaimSettings,
@@ -27,14 +57,9 @@ export function judgeClaim(
   plan: Plan,
   graded: GradedByReference,
 ): ClaimResult[] {
-  const [firsts, seconds] = claim.compare.map((reference) => armsOf(reference, config)) as [Named[], Named[]];
-  const problemsOf = (arm: Arm) => plan.arms.find((candidate) => candidate.name === arm.name)?.problems;
-  const pairs = firsts.flatMap((first) =>
-    seconds.filter((second) => agree(first.arm, second.arm)).map((second) => [first, second] as const),
-  );
+  const pairs = claimPairs(name, claim, config, plan);
   return pairs.flatMap(([first, second]) => {
-    if (problemsOf(first.arm) !== problemsOf(second.arm) || !graded.has(first.reference) || !graded.has(second.reference))
-      return [];
+    if (!graded.has(first.reference) || !graded.has(second.reference)) return [];
     const comparison = compareOn(graded, first.reference, second.reference, claim.on);
     const { verdict, explanation } = judge(claim, comparison);
     const margin = claim.expect.margin === 0 ? "" : ` by more than ${(100 * claim.expect.margin).toFixed(1)} points`;

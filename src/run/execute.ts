@@ -2,6 +2,7 @@
 // takes down what depends on it and nothing else; what is in the store already is not run again.
 import { stat } from "node:fs/promises";
 import type { ArmSettings } from "../config/schema.ts";
+import { UserError } from "../lib/errors.ts";
 import type { ArmPlan, Plan, Stage } from "../plan/plan.ts";
 import type { Artefact } from "../store/store.ts";
 import { findFormat } from "../trace/registry.ts";
@@ -45,8 +46,16 @@ export async function executePlan(context: RunContext, plan: Plan, options: { at
   const skipped: string[] = [];
   let cached = 0;
   const waiting = new Set(plan.stages);
+  const failed = new Set<string>();
   for (const stage of plan.stages) {
-    const found = await context.store.find(stage.kind, stage.key);
+    const found = await findWhole(context, stage).catch((error: unknown) => {
+      if (!(error instanceof UserError)) throw error;
+      failures.push({ stage: stage.id, key: stage.key, cause: error.message, error });
+      context.progress.say(`${stage.id}: FAILED: ${error.message}`);
+      failed.add(stage.key);
+      waiting.delete(stage);
+      return undefined;
+    });
     if (found === undefined) continue;
     // A crash between publishing and clearing leaves the work folder of a finished stage, checkpoints and all.
     if (await context.store.hasWork(stage.kind, stage.key)) await exclusively(context, stage, async () => found);
@@ -56,7 +65,6 @@ export async function executePlan(context: RunContext, plan: Plan, options: { at
   }
   if (cached > 0) context.progress.say(`${cached} of ${plan.stages.length} stages are cached`);
   const running = new Map<string, { stage: Stage; ended: Promise<string> }>();
-  const failed = new Set<string>();
   let ran = 0;
   const start = (stage: Stage) => {
     context.progress.say(`${stage.id}: started`);
@@ -101,6 +109,13 @@ export async function executePlan(context: RunContext, plan: Plan, options: { at
   }
   context.signal.throwIfAborted();
   return { artefacts, cached, ran, failures, skipped };
+}
+
+/** A cached artefact; what goes straight into the summary is read whole, so that a figure changed by hand is not reported. */
+async function findWhole(context: RunContext, stage: Stage): Promise<Artefact | undefined> {
+  const found = await context.store.find(stage.kind, stage.key);
+  if (found !== undefined && stage.kind !== "train" && stage.kind !== "decode") await context.store.verify(found);
+  return found;
 }
 
 /** Runs that share a store wait for each other's stages. */

@@ -8,6 +8,7 @@ import type { ArmPlan, Plan } from "../plan/plan.ts";
 import { readProblem } from "../puzzle/registry.ts";
 import type { ArmSummary, Comparison, SampleTree, Summary } from "../report/model.ts";
 import { readJsonl } from "../store/files.ts";
+import { rowsOfStep } from "../train/schedule.ts";
 import { compareOn, type GradedByReference, judgeClaim } from "./claims.ts";
 import type { RunContext } from "./context.ts";
 import type { Executed } from "./execute.ts";
@@ -111,8 +112,7 @@ function budgetOf(arm: ArmPlan, artefacts: Executed["artefacts"]): ArmSummary["b
     info: { parameters: number };
   };
   const data = dataset.manifest.summary as { direct: number; backtrack: number };
-  // Every epoch is a permutation, so the kinds are seen in proportion to their share of the file.
-  const direct = Math.round((record.examplesSeen * data.direct) / (data.direct + data.backtrack));
+  const direct = directExamplesSeen(arm, record.steps, data);
   return {
     steps: record.steps,
     examples: record.examplesSeen,
@@ -123,6 +123,18 @@ function budgetOf(arm: ArmPlan, artefacts: Executed["artefacts"]): ArmSummary["b
     parameters: record.info.parameters,
     finalLoss: record.finalLoss,
   };
+}
+
+/** Counted over the rows that training really drew (a last, partial epoch need not hold the kinds in proportion). */
+function directExamplesSeen(arm: ArmPlan, steps: number, data: { direct: number; backtrack: number }): number {
+  const { seed, train } = arm.settings;
+  let direct = 0;
+  for (let step = 1; step <= steps; step++) {
+    // A dataset lists its direct examples first (data/make.ts).
+    for (const row of rowsOfStep(seed, step, train?.batch.examples ?? 0, data.direct + data.backtrack))
+      if (row < data.direct) direct++;
+  }
+  return direct;
 }
 
 /** Paired tests of every two policies that share their problems. */
@@ -156,7 +168,7 @@ async function overlaps(plan: Plan, artefacts: Executed["artefacts"]): Promise<R
     const splits = [...keys.keys()];
     for (const [index, a] of splits.entries()) {
       for (const b of splits.slice(index + 1))
-        counts[`${a} / ${b}`] = shared(keys.get(a) ?? new Set(), keys.get(b) ?? new Set());
+        counts[`${a} / ${b} of ${arm.name}`] = shared(keys.get(a) ?? new Set(), keys.get(b) ?? new Set());
     }
     const dataset = arm.dataset === undefined ? undefined : artefacts.get(arm.dataset);
     if (dataset === undefined) continue;

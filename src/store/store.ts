@@ -46,6 +46,8 @@ const manifestName = "manifest.json";
 
 export class Store {
   readonly root: string;
+  /** Once per process: a run reads the same artefacts in many stages. */
+  readonly #verified = new Set<string>();
 
   private constructor(root: string) {
     this.root = root;
@@ -86,17 +88,20 @@ export class Store {
     for (const [name, file] of Object.entries(manifest.files)) {
       const found = await stat(join(directory, name)).catch(() => undefined);
       if (found?.size !== file.bytes)
-        throw changed(join(directory, name), found === undefined ? "is gone" : "has another size");
+        throw changed(join(directory, name), found === undefined ? "is gone" : "has another size than when it was made");
     }
     return { kind, key, directory, manifest };
   }
 
   /** Reads every file and compares digests. Throws UserError("artefact-changed") naming the file. */
   async verify(artefact: Artefact): Promise<void> {
+    const seen = `${artefact.kind}/${artefact.key}`;
+    if (this.#verified.has(seen)) return;
     for (const [name, file] of Object.entries(artefact.manifest.files)) {
       const path = join(artefact.directory, name);
-      if ((await sha256File(path).catch(() => "")) !== file.sha256) throw changed(path, "was changed");
+      if ((await sha256File(path).catch(() => "")) !== file.sha256) throw changed(path, "was changed after it was made");
     }
+    this.#verified.add(seen);
   }
 
   /**
@@ -242,6 +247,6 @@ async function hashAndSync(directory: string): Promise<Record<string, { sha256: 
 function changed(path: string, what: string): UserError {
   return new UserError(
     "artefact-changed",
-    `${path}: ${what} after it was made; artefacts are never changed by hand. Remove its folder to have it made again by the next run.`,
+    `${path}: ${what}; artefacts are never changed by hand. Remove its folder to have it made again by the next run.`,
   );
 }

@@ -1,7 +1,7 @@
 // The sections on what went in: training budgets and curves, provenance, failures. Pure: summary -> HTML.
 
 import type { Json } from "../../lib/hash.ts";
-import { compact, integer } from "../figures.ts";
+import { budgetSentence, compact, integer } from "../figures.ts";
 import type { ReportExtras, Summary } from "../model.ts";
 import { escapeHtml, note, section, type TableColumn, table } from "./markup.ts";
 import { type Axis, curves, niceDomain, ticks } from "./plots.ts";
@@ -26,7 +26,8 @@ export function trainingSection(summary: Summary, losses: ReportExtras["losses"]
     return [{ cells: [{ html: swatch + escapeHtml(name) }, compact(parameters), ...counts, finalLoss.toFixed(4)] }];
   });
   const explain = note(
-    "What each model was trained on. Examples are counted as often as they were seen; trained tokens are those with a loss (prompts and wrong steps have none).",
+    "What each model was trained on. Examples are counted as often as they were seen; trained tokens are those with a loss (prompts and wrong steps have none). " +
+      budgetSentence(summary),
   );
   return section("training", "Training", explain + (rows.length === 0 ? "" : table(columns, rows)) + drawn);
 }

@@ -41,6 +41,8 @@ export async function readProblems(artefact: Artefact): Promise<TestProblem[]> {
 
 /** Publishes `attempts.jsonl` in problem order; attempts already made by an interrupted run are kept, none is made twice. */
 export async function runDecode(context: RunContext, stage: DecodeStage): Promise<Artefact> {
+  await context.store.verify(stage.problems);
+  if (stage.train !== undefined) await context.store.verify(stage.train);
   const problems = await readProblems(stage.problems);
   const format = findFormat(stage.format);
   const work = await context.store.workDirectory("decode", stage.key);
@@ -105,6 +107,7 @@ export interface GradeStage {
 /** Publishes `verdicts.jsonl` in problem order; the summary holds the figures of each split. */
 export async function runGrade(context: RunContext, stage: GradeStage): Promise<Artefact> {
   await context.store.verify(stage.attempts);
+  await context.store.verify(stage.problems);
   const problems = new Map((await readProblems(stage.problems)).map((problem) => [problem.id, problem]));
   const graded: GradedAttempt[] = [];
   for await (const attempt of readJsonl<Attempt>(join(stage.attempts.directory, "attempts.jsonl"))) {
