@@ -75,6 +75,18 @@ describe("run --mock", () => {
     expect(comparable(readSummary(other))).toEqual(comparable(first));
   });
 
+  it("reports a figure that was changed by hand as a failed stage, not as a result; the others stand", async () => {
+    const other = temporary();
+    expect((await run(["run", smoke, "--mock", ...into(other)])).code).toBe(0);
+    const grades = join(other, "store", "grade");
+    const path = join(grades, readdirSync(grades)[0] as string, "verdicts.jsonl");
+    writeFileSync(path, readFileSync(path, "utf8").replaceAll('"solved":false', '"solved":true '));
+    const { code, err } = await run(["run", smoke, "--mock", ...into(other)]);
+    expect(code).toBe(3);
+    expect(err).toMatch(/grade .*FAILED: .*verdicts\.jsonl: was changed after it was made/);
+    expect(readSummary(other).failures).toHaveLength(1);
+  });
+
   it("plan lists cached stages and why others are to do, and writes nothing", async () => {
     const set = ["--set", `store=${join(folder, "store")}`];
     const before = readdirSync(folder, { recursive: true });
@@ -175,6 +187,19 @@ describe("what users get wrong: exit code 2, a sentence, no stack", () => {
       { BACKTRAIL_PYTHON: "/nowhere/python" },
     ],
     ["a range that no problem satisfies", ["plan", smoke, "--set", "puzzle.targets=[9000, 9001]"], /no problem satisfies/],
+    [
+      "a claim over arms with different problems",
+      [
+        "plan",
+        smoke,
+        "--set",
+        "sweep.arms.direct.seed=9",
+        "--set",
+        "claims.x={compare: [greedy, direct/greedy], on: seen, required: true}",
+      ],
+      /claims\.x\.compare: .* are not tested on the same problems/,
+    ],
+    ["a file that holds no examples", ["data", "inspect", join(root, "test", "contract", "messages", "bye.json")], /bye\.json/],
     ["an unknown puzzle", ["trace", "cuontdown", "--problem", "1,2 -> 3"], /Did you mean "countdown"/],
   ];
   it.each(cases)("%s", async (_, args, message, env) => {
