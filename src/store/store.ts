@@ -172,7 +172,7 @@ export class Store {
     options: Parameters<typeof waitForLock>[1],
     make: () => Promise<Artefact>,
   ): Promise<Artefact> {
-    const lock = await waitForLock(join(this.root, "work", "locks", `${kind}-${key}`), options);
+    const lock = await waitForLock(join(this.root, "locks", `${kind}-${key}`), options);
     try {
       const found = await this.find(kind, key);
       if (found === undefined) return await make();
