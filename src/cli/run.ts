@@ -1,6 +1,6 @@
 // backtrail run: the sweep from config to report.
 import { cpus, hostname, totalmem } from "node:os";
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { exitCode, UserError } from "../lib/errors.ts";
 import type { Json } from "../lib/hash.ts";
 import { protocolVersion } from "../protocol/messages.ts";
@@ -50,7 +50,12 @@ export async function runCommand(io: Io, path: string, flags: RunFlags): Promise
     };
     const context = contextFor(io, sweep, { store, progress, python, pools, logDirectory, code });
     const executed = await executePlan(context, sweep.plan, { atOnce: sweep.config.file.workers.count });
-    const outputs = await gatherResults(context, sweep.config, sweep.plan, executed, new Date().toISOString());
+    const outputs = await gatherResults(context, sweep.config, sweep.plan, executed, new Date().toISOString(), {
+      logs: join(flags.results, sweep.folder, "logs", basename(logDirectory)),
+      command: ["backtrail run", path, ...(flags.mock ? ["--mock"] : []), ...flags.set.map((item) => `--set '${item}'`)].join(
+        " ",
+      ),
+    });
     await writeResults(folder, sweep, outputs, progress);
     const took = formatDuration((performance.now() - begun) / 1000);
     progress.say(`${executed.ran} stages ran, ${executed.cached} were cached, ${executed.failures.length} failed, in ${took}`);

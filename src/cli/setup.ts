@@ -1,5 +1,5 @@
 // backtrail setup: the Python environment.
-import { setUp } from "../setup/environment.ts";
+import { requirePython, setUp } from "../setup/environment.ts";
 import type { ExitCode, Io } from "./io.ts";
 
 export async function setupCommand(io: Io, flags: { dev: boolean; torchIndex?: string }): Promise<ExitCode> {
@@ -7,6 +7,7 @@ export async function setupCommand(io: Io, flags: { dev: boolean; torchIndex?: s
     io.err(
       `BACKTRAIL_PYTHON is set to ${io.env.BACKTRAIL_PYTHON}: that environment is used as it is. Unset it to make .venv.\n`,
     );
+    await requirePython(io.env.BACKTRAIL_PYTHON, io.env);
     return 0;
   }
   const log = (line: string) => io.err(`${line}\n`);

@@ -21,6 +21,14 @@ export interface RunOutputs {
   readonly samples: SampleTree[];
 }
 
+/** What a failure's record tells its reader to look at and to type. */
+export interface RetryHints {
+  /** The folder with the workers' logs. */
+  readonly logs: string;
+  /** The command that goes on: finished stages are cached. */
+  readonly command: string;
+}
+
 /** Gathers what a run left in the store. Arms and policies whose stages failed are left out and named in `failures`. */
 export async function gatherResults(
   context: RunContext,
@@ -28,6 +36,7 @@ export async function gatherResults(
   plan: Plan,
   executed: Executed,
   createdAt: string,
+  again: RetryHints,
 ): Promise<RunOutputs> {
   const graded = new Map<string, GradedAttempt[]>();
   const arms: ArmSummary[] = [];
@@ -53,12 +62,7 @@ export async function gatherResults(
     claims,
     overlap: await overlaps(plan, executed.artefacts),
     provenance: { code: context.code, machine: context.machine, stages: provenance(plan, executed) },
-    failures: executed.failures.map((failure) => ({
-      stage: failure.stage,
-      cause: failure.cause,
-      log: failure.key,
-      retry: `backtrail run (the finished stages are cached, only what failed runs again)`,
-    })),
+    failures: executed.failures.map(({ stage, cause }) => ({ stage, cause, log: again.logs, retry: again.command })),
   };
   return { summary, losses, samples };
 }
