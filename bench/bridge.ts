@@ -125,7 +125,7 @@ async function prepare(pool: Pool, parent: string, name: string, sizes: Sizes, g
   if (train === undefined) throw new Error("configs/quickstart.yaml has no train settings");
   const path = join(folder, "train-00000.jsonl");
   const { sha256 } = await writeJsonl(path, trainExamples({ puzzle, train: data.train }, seed));
-  const format = findFormat(data.train.format);
+  const format = findFormat(puzzle.kind, data.train.format);
   await writeFile(join(folder, "tokenizer.json"), JSON.stringify(tokenizerJson(format.vocabulary)));
   await writeFile(join(folder, "tokenizer_config.json"), JSON.stringify(tokenizerConfigJson(format.vocabulary)));
   const { backtrack = "", goal } = format.markers;

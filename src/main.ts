@@ -32,6 +32,8 @@ async function main(): Promise<number> {
   const io: Io = {
     out: (text) => process.stdout.write(text),
     err: (text) => process.stderr.write(text),
+    drained: () =>
+      process.stdout.writableNeedDrain ? new Promise((resolve) => process.stdout.once("drain", resolve)) : Promise.resolve(),
     stdin: process.stdin,
     env,
     cwd: process.cwd(),

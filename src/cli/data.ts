@@ -1,129 +1,208 @@
-// backtrail data make | inspect: datasets without a sweep.
+// backtrail data make | verify | inspect: datasets without a sweep.
 import { readdir, stat } from "node:fs/promises";
+import { homedir } from "node:os";
 import { join, resolve } from "node:path";
-import { parseConfig } from "../config/load.ts";
-import type { Example } from "../data/example.ts";
-import { trainExamples } from "../data/make.ts";
-import { UserError } from "../lib/errors.ts";
-import { Progress } from "../run/progress.ts";
-import { readJsonl, storeError, writeAtomic } from "../store/files.ts";
-import { createDirectory } from "../store/results.ts";
-import { writeJsonl } from "../store/shards.ts";
+import { parseDataConfig } from "../config/load.ts";
+import { makeDatasetFolder } from "../data/dataset.ts";
+import { type Distribution, type Inspection, inspectDataset } from "../data/inspect.ts";
+import { loadModule, loadModulesOf } from "../data/modules.ts";
+import { type DatasetFiles, datasetFiles } from "../data/reading.ts";
+import { type Finding, verifyDataset } from "../data/verify.ts";
+import { exitCode, UserError } from "../lib/errors.ts";
+import { nearest, quote } from "../lib/text.ts";
+import { readProblem } from "../puzzle/registry.ts";
+import { formatDuration, Progress } from "../run/progress.ts";
+import { findFormat } from "../trace/registry.ts";
 import { colourExample } from "./colour.ts";
 import { type ExitCode, type Io, readUserFile } from "./io.ts";
 
-const examplesPerShard = 100_000;
+const defaultShardSize = 100_000;
 
 export interface DataMakeFlags {
   readonly out: string;
   readonly size?: string;
   readonly seed?: string;
   readonly set: readonly string[];
+  readonly threads?: string;
+  readonly shardSize?: string;
+  readonly compress?: string;
   readonly json: boolean;
 }
 
-/** Writes shards and manifest.json into a folder that must not exist yet. The same seed gives the same bytes. */
-export async function dataMakeCommand(io: Io, path: string, flags: DataMakeFlags): Promise<ExitCode> {
-  const extra = [
+/**
+ * Writes test files, training shards and manifest.json into a new folder, or goes on with one that was interrupted. The same
+ * seed gives the same bytes, whatever the number of threads. `preset` is a name of configs/data/ or a config file's path.
+ */
+export async function dataMakeCommand(io: Io, preset: string, flags: DataMakeFlags): Promise<ExitCode> {
+  const path = await configPath(io, preset);
+  const text = await readUserFile(path);
+  await loadModulesOf(text, path);
+  const overrides = [
+    ...flags.set,
     ...(flags.size === undefined ? [] : [`data.train.size=${flags.size}`]),
     ...(flags.seed === undefined ? [] : [`seed=${flags.seed}`]),
   ];
-  const config = parseConfig(await readUserFile(resolve(io.cwd, path)), path, [...flags.set, ...extra]);
-  const { puzzle, data, seed } = config.file;
-  const out = resolve(io.cwd, flags.out);
-  await createDirectory(out, `--out ${flags.out}`);
+  const { name, seed, puzzle, data } = parseDataConfig(text, preset, overrides);
+  const { train, test } = data;
+  if (flags.compress !== undefined && flags.compress !== "gzip")
+    throw new UserError("usage", `--compress: expected gzip, found ${quote(flags.compress)}`);
+  const threads = positive("--threads", flags.threads);
   const progress = new Progress({ write: io.err, isTerminal: io.errIsTerminal, now: () => performance.now() });
   const begun = performance.now();
-  const shards: Record<string, unknown>[] = [];
-  for (let from = 0; from < data.train.size; from += examplesPerShard) {
-    const name = `train-${String(shards.length).padStart(5, "0")}.jsonl`;
-    const to = Math.min(from + examplesPerShard, data.train.size);
-    const source = watched(trainExamples({ puzzle, train: data.train }, seed, from, to), from, data.train.size, progress);
-    const written = await writeJsonl(join(out, name), source).catch((error: unknown) => {
-      throw storeError(error, join(out, name));
-    });
-    shards.push({ name, ...written });
-  }
-  const manifest = { kind: "dataset", backtrail: io.version, seed, puzzle, train: data.train, shards };
-  await writeAtomic(join(out, "manifest.json"), `${JSON.stringify(manifest, null, 2)}\n`);
-  const seconds = (performance.now() - begun) / 1000;
-  progress.say(`${data.train.size} examples in ${shards.length} shards, ${seconds.toFixed(1)} s`);
+  const manifest = await makeDatasetFolder(
+    { name, seed, puzzle, train, test },
+    {
+      directory: resolve(io.cwd, flags.out),
+      option: `--out ${flags.out}`,
+      version: io.version,
+      threads,
+      shardSize: positive("--shard-size", flags.shardSize) ?? defaultShardSize,
+      compress: flags.compress !== undefined,
+      cache: join(io.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "backtrail"),
+      signal: io.signal,
+      onProgress: (done) => progress.update(name, { done, total: train.size, unit: "examples" }),
+    },
+  );
+  const { shards, tests, statistics } = manifest;
+  const rows = tests.reduce((sum, file) => sum + file.rows, 0);
+  const took = formatDuration((performance.now() - begun) / 1000);
+  progress.finish(
+    name,
+    `${statistics.examples} examples in ${shards.length} shards, ${rows} test problems in ${tests.length} sets, ${took}`,
+  );
   io.out(flags.json ? `${JSON.stringify(manifest, null, 2)}\n` : `${flags.out}\n`);
-  return 0;
+  return exitCode.done;
 }
 
-function* watched(source: Iterable<Example>, from: number, total: number, progress: Progress): Generator<Example> {
-  let done = from;
-  for (const example of source) {
-    progress.update("data", { done: ++done, total, unit: "examples" });
-    yield example;
-  }
+/** A file if there is one, else a preset of the package. */
+async function configPath(io: Io, preset: string): Promise<string> {
+  const path = resolve(io.cwd, preset);
+  if ((await stat(path).catch(() => undefined))?.isFile()) return path;
+  const folder = join(io.root, "configs", "data");
+  const names = (await readdir(folder))
+    .flatMap((file) => (file.endsWith(".yaml") ? [file.slice(0, -".yaml".length)] : []))
+    .sort();
+  if (names.includes(preset)) return join(folder, `${preset}.yaml`);
+  const near = nearest(preset, names);
+  const hint = near === undefined ? "" : ` Did you mean ${quote(near)}?`;
+  throw new UserError(
+    "file",
+    `${preset}: there is no such file and no preset of that name.${hint} Presets: ${names.join(", ")}; or give the path of a config.`,
+  );
 }
 
-/** Counts by origin, lengths in characters, shares trained; and the first examples with their masks in colour. */
-export async function dataInspectCommand(io: Io, path: string, flags: { examples: string; json: boolean }): Promise<ExitCode> {
+function positive(flag: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1)
+    throw new UserError("usage", `${flag}: expected a whole number from 1, found ${text}`);
+  return value;
+}
+
+/** Modules are those of the user's own puzzle or format; a dataset does not say where they lie. */
+export interface DataVerifyFlags {
+  readonly module?: readonly string[];
+  readonly json: boolean;
+}
+
+export interface DataInspectFlags extends DataVerifyFlags {
+  readonly examples: string;
+}
+
+async function openDataset(io: Io, path: string, modules: readonly string[] = []): Promise<DatasetFiles> {
+  for (const module of modules) await loadModule(resolve(io.cwd, module));
+  return datasetFiles(resolve(io.cwd, path), path);
+}
+
+/**
+ * Checks a dataset: files against the manifest, splits against each other, every example against the promise of its origin.
+ * What is wrong goes to stderr, a line each (`file:line: what`), with --json to stdout; then the exit code is 2.
+ */
+export async function dataVerifyCommand(io: Io, path: string, flags: DataVerifyFlags): Promise<ExitCode> {
+  const files = await openDataset(io, path, flags.module);
+  const total = files.manifest?.statistics.examples ?? 0;
+  const progress = new Progress({ write: io.err, isTerminal: io.errIsTerminal, now: () => performance.now() });
+  const found = await verifyDataset(files, (done) => progress.update("verify", { done, total, unit: "examples" }));
+  const verdict =
+    found.wrong === 0
+      ? "all of them right, no problem shared"
+      : `${found.wrong} faults, ${found.sharedProblems} examples on test problems`;
+  progress.finish("verify", `${path}: ${found.examples} examples and ${found.tests} test problems checked: ${verdict}`);
+  if (flags.json) io.out(`${JSON.stringify(found, null, 2)}\n`);
+  else for (const finding of found.findings) io.err(`${located(finding)}\n`);
+  const more = found.wrong - found.findings.length;
+  if (!flags.json && more > 0) io.err(`... and ${more} more\n`);
+  return found.wrong === 0 ? exitCode.done : exitCode.usage;
+}
+
+function located({ file, line, message }: Finding): string {
+  return line === undefined ? `${file}: ${message}` : `${file}:${line}: ${message}`;
+}
+
+/** The first examples with their masks in colour; counts by origin and solver; lengths and difficulty as histograms. */
+export async function dataInspectCommand(io: Io, path: string, flags: DataInspectFlags): Promise<ExitCode> {
   const wanted = Number(flags.examples);
   if (!Number.isInteger(wanted) || wanted < 0)
     throw new UserError("usage", `--examples: expected a whole number from 0, found ${flags.examples}`);
-  const origins: Record<string, number> = {};
-  const shown: Example[] = [];
-  const lengths: number[] = [];
-  let trained = 0;
-  for (const shard of await shardsOf(resolve(io.cwd, path), path)) {
-    let number = 0;
-    for await (const example of readJsonl<Example>(shard)) {
-      number++;
-      if (typeof example.prompt !== "string" || typeof example.response !== "string" || !Array.isArray(example.spans)) {
-        throw new UserError(
-          "file",
-          `${shard}:${number}: not an example: it needs prompt, response and spans. Give a dataset folder that \`backtrail data make\` wrote.`,
-        );
-      }
-      origins[example.origin] = (origins[example.origin] ?? 0) + 1;
-      lengths.push(example.prompt.length + example.response.length);
-      trained += example.spans.reduce((sum, [from, to]) => sum + to - from, 0);
-      if (shown.length < wanted) shown.push(example);
-    }
-  }
-  const characters = lengths.reduce((sum, length) => sum + length, 0);
-  lengths.sort((a, b) => a - b);
-  const quantile = (q: number) => lengths[Math.min(lengths.length - 1, Math.floor(q * lengths.length))] ?? 0;
-  const counts = {
-    examples: lengths.length,
-    origins,
-    characters: { median: quantile(0.5), p90: quantile(0.9), max: quantile(1) },
-    trainedShare: characters === 0 ? 0 : trained / characters,
-  };
+  const files = await openDataset(io, path, flags.module);
+  const found = await inspectDataset(files, wanted);
   if (flags.json) {
-    io.out(`${JSON.stringify({ ...counts, shown }, null, 2)}\n`);
-    return 0;
+    io.out(`${JSON.stringify(found, null, 2)}\n`);
+    return exitCode.done;
   }
-  for (const example of shown) io.out(`${colourExample(example, io.colour)}\n`);
-  io.out(
-    `${counts.examples} examples; by origin: ${Object.entries(origins)
-      .map(([name, count]) => `${name} ${count}`)
-      .join(", ")}\n`,
-  );
-  io.out(
-    `characters: median ${counts.characters.median}, 90% below ${counts.characters.p90}, longest ${counts.characters.max}\n`,
-  );
-  io.out(`trained: ${(100 * counts.trainedShare).toFixed(1)}% of the characters\n`);
-  return 0;
+  for (const example of found.shown) {
+    const { puzzle } = readProblem(example.problem);
+    const { vocabulary, markers } = findFormat(puzzle.name, example.format);
+    const special = new Set([...vocabulary.special, markers.goal, ...(markers.backtrack ? [markers.backtrack] : [])]);
+    io.out(`${colourExample(example, [...special], io.colour)}\n\n`);
+  }
+  io.out(summaryOf(found));
+  return exitCode.done;
 }
 
-async function shardsOf(path: string, shown: string): Promise<string[]> {
-  const found = await stat(path).catch(() => undefined);
-  if (found === undefined)
-    throw new UserError(
-      "file",
-      `${shown}: there is no such file or folder. Give a dataset folder (backtrail data make) or a .jsonl shard.`,
-    );
-  if (found.isFile()) return [path];
-  const names = (await readdir(path)).filter((name) => /^train-\d+\.jsonl$/.test(name)).sort();
-  if (names.length === 0)
-    throw new UserError(
-      "file",
-      `${shown}: holds no train-*.jsonl shard. Give a dataset folder (backtrail data make) or a .jsonl shard.`,
-    );
-  return names.map((name) => join(path, name));
+function summaryOf(found: Inspection): string {
+  const list = (counts: Readonly<Record<string, number>>) =>
+    Object.entries(counts)
+      .sort(([, a], [, b]) => b - a)
+      .map(([name, count]) => `${name} ${count}`)
+      .join(", ");
+  const lines = [
+    `${found.examples} examples`,
+    `by origin: ${list(found.origins)}`,
+    `by solver: ${list(found.solvers)}`,
+    ...(found.searches > 0 ? [`searches that reach a goal: ${found.solved} of ${found.searches}`] : []),
+    ...(found.cut > 0 ? [`cut off: ${found.cut}`] : []),
+    `trained: ${(100 * found.trainedShare).toFixed(1)}% of the characters`,
+    "",
+    ...histogram("characters of a response", found.characters),
+    ...(found.nodes ? histogram("nodes of a search", found.nodes) : []),
+    ...Object.entries(found.statistics).flatMap(([name, values]) =>
+      histogram(`${name} (of the first ${found.statisticsOf} problems)`, values),
+    ),
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
+const barWidth = 40;
+
+function histogram(title: string, { min, median, mean, p90, max, bins }: Distribution): string[] {
+  const short = (value: number) => String(Number(value.toPrecision(4)));
+  const most = Math.max(1, ...bins.map(({ count }) => count));
+  // A bin of one whole number is named by it alone.
+  const labels = bins.map(({ low, high }) =>
+    Number.isInteger(low) && Number.isInteger(high)
+      ? high - low === 1
+        ? `${low}`
+        : `${low}-${high - 1}`
+      : `${short(low)}-${short(high)}`,
+  );
+  const width = Math.max(0, ...labels.map((label) => label.length));
+  return [
+    `${title}: from ${short(min)} to ${short(max)}, median ${short(median)}, mean ${short(mean)}, 90% up to ${short(p90)}`,
+    ...bins.map(({ count }, index) => {
+      const bar = "#".repeat(Math.ceil((barWidth * count) / most));
+      return `  ${(labels[index] as string).padStart(width)}  ${bar} ${count}`;
+    }),
+    "",
+  ];
 }

@@ -6,6 +6,8 @@ export interface Io {
   /** Data goes to stdout, progress and messages to stderr. */
   out(text: string): void;
   err(text: string): void;
+  /** Resolves when what was written to stdout has left, so that a slow reader holds us up. */
+  drained(): Promise<void>;
   readonly stdin: NodeJS.ReadableStream;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Where the user stands; relative paths in configs and flags start here. */
@@ -35,15 +37,13 @@ export async function readUserFile(path: string): Promise<string> {
   }
 }
 
-/** All of standard input as lines; the last one may lack its newline. */
-export async function* stdinLines(io: Io): AsyncGenerator<string> {
-  let rest = "";
-  const decoder = new TextDecoder();
-  for await (const data of io.stdin) {
-    rest += typeof data === "string" ? data : decoder.decode(data as Buffer, { stream: true });
-    const lines = rest.split("\n");
-    rest = lines.pop() ?? "";
-    yield* lines;
+/** A flag whose value is a JSON object. Throws UserError("usage") that names the flag. */
+export function readJsonFlag(flag: string, text: string): Record<string, unknown> {
+  try {
+    const value = JSON.parse(text) as unknown;
+    if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  } catch {
+    // Told below, with everything else that is no object.
   }
-  if (rest !== "") yield rest;
+  throw new UserError("usage", `${flag}: expected a JSON object such as '{"size":4}', found ${text}`);
 }

@@ -1,6 +1,9 @@
 // The command tree: names, flags, help with examples. Each command's work is in its own file, loaded when it is called.
+import { resolve } from "node:path";
 import { Command } from "commander";
 import type { ExitCode, Io } from "./io.ts";
+import { dataCommands, traceCommands } from "./programData.ts";
+import { examples, overrides } from "./programHelp.ts";
 
 type Done = (code: ExitCode) => void;
 
@@ -15,20 +18,19 @@ export function buildProgram(io: Io, done: Done): Command {
     .showSuggestionAfterError()
     .exitOverride()
     .configureOutput({ writeOut: io.out, writeErr: io.err });
+  // Whatever the command: a user's own puzzles and formats are there before it begins.
+  program.hook("preAction", async (_program, command) => {
+    const { module = [] } = command.opts<{ module?: readonly string[] }>();
+    if (module.length === 0) return;
+    const { loadModule } = await import("../data/modules.ts");
+    for (const path of module) await loadModule(resolve(io.cwd, path));
+  });
   sweepCommands(program, io, done);
+  traceCommands(program, io, done);
   dataCommands(program, io, done);
   environmentCommands(program, io, done);
   return program;
 }
-
-const examples = (...lines: string[]) => `\nExamples:\n${lines.map((line) => `  $ ${line}`).join("\n")}\n`;
-const collect = (value: string, before: string[]) => [...before, value];
-const overrides = [
-  "--set <key=value>",
-  "override a setting by its dotted key; may be repeated",
-  collect,
-  [] as string[],
-] as const;
 
 function sweepCommands(program: Command, io: Io, done: Done): void {
   program
@@ -87,57 +89,6 @@ function sweepCommands(program: Command, io: Io, done: Done): void {
       examples("backtrail report results/quickstart", "backtrail report results/quickstart --json | jq '.arms[0].policies'"),
     )
     .action(async (folder, flags) => done(await (await import("./report.ts")).reportCommand(io, folder, flags)));
-}
-
-function dataCommands(program: Command, io: Io, done: Done): void {
-  program
-    .command("trace")
-    .argument("<puzzle>", "puzzle family: countdown")
-    .description("Solve one problem and print its trace in a format.")
-    .requiredOption("--problem <text>", 'the problem as JSON, or short: "45,39,2,10 -> 62"')
-    .option("--solver <name>", "symbolic solver", "exhaustive")
-    .option("--format <name>", "trace format", "self-backtracking")
-    .option("--json", "also events, spans and verdict", false)
-    .addHelpText(
-      "after",
-      examples(
-        'backtrail trace countdown --problem "45,39,2,10 -> 62"',
-        `backtrail trace countdown --problem '{"puzzle":"countdown","numbers":[4,4,2],"target":10}' --json`,
-      ),
-    )
-    .action(async (puzzle, flags) => done(await (await import("./trace.ts")).traceCommand(io, puzzle, flags)));
-  program
-    .command("grade")
-    .description("Grade responses: one JSON object a line on stdin {id?, problem, format, text}, one verdict a line on stdout.")
-    .option("--format <name>", "format of lines that name none", "self-backtracking")
-    .option("--use-all-numbers", "an answer must use every number", false)
-    .addHelpText(
-      "after",
-      examples(
-        `echo '{"problem":{"puzzle":"countdown","numbers":[4,4,2],"target":10},"text":"4+4=8\\n8+2=10\\nGoal Reached!"}' | backtrail grade`,
-      ),
-    )
-    .action(async (flags) => done(await (await import("./grade.ts")).gradeCommand(io, flags)));
-  const data = program.command("data").description("Datasets alone: make, look.");
-  data
-    .command("make")
-    .argument("<config>", "YAML file; its puzzle, data.train and seed are used")
-    .description("Make a training set: shards of JSON lines and a manifest.")
-    .requiredOption("--out <folder>", "a new folder")
-    .option("--size <n>", "number of examples")
-    .option("--seed <n>", "root seed")
-    .option(...overrides)
-    .option("--json", "print the manifest", false)
-    .addHelpText("after", examples("backtrail data make configs/quickstart.yaml --size 1000 --out /data/countdown-1k"))
-    .action(async (config, flags) => done(await (await import("./data.ts")).dataMakeCommand(io, config, flags)));
-  data
-    .command("inspect")
-    .argument("<folder>", "a dataset folder or a .jsonl shard")
-    .description("Show examples with what is trained (green) and what is not (red); counts and lengths.")
-    .option("--examples <n>", "how many to show", "3")
-    .option("--json", "print counts and examples as JSON", false)
-    .addHelpText("after", examples("backtrail data inspect /data/countdown-1k --examples 5"))
-    .action(async (folder, flags) => done(await (await import("./data.ts")).dataInspectCommand(io, folder, flags)));
 }
 
 function environmentCommands(program: Command, io: Io, done: Done): void {

@@ -7,6 +7,7 @@ import { basename, isAbsolute, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { parseConfig } from "../config/load.ts";
 import type { ResolvedConfig } from "../config/resolve.ts";
+import { loadModulesOf } from "../data/modules.ts";
 import { UserError } from "../lib/errors.ts";
 import { digest } from "../lib/hash.ts";
 import { buildPlan, type Plan } from "../plan/plan.ts";
@@ -80,7 +81,9 @@ async function usableGpus(io: Io, configured: string): Promise<string[]> {
 /** Config file -> resolved config, environment and plan. Throws UserError for anything wrong in the file. */
 export async function loadSweep(io: Io, path: string, flags: SweepFlags): Promise<LoadedSweep> {
   const file = resolve(io.cwd, path);
-  const config = parseConfig(await readUserFile(file), path, flags.set);
+  const text = await readUserFile(file);
+  await loadModulesOf(text, file);
+  const config = parseConfig(text, path, flags.set);
   const gpus = flags.mock ? [] : await usableGpus(io, config.file.workers.python);
   const environment: RunEnvironment = {
     flavour: flags.mock ? "mock" : "torch",

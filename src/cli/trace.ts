@@ -1,74 +1,88 @@
 // backtrail trace: one problem, solved and written in a format.
+import { z } from "zod";
+import { defaultSolver } from "../config/solvers.ts";
 import { UserError } from "../lib/errors.ts";
-import { nearest, quote } from "../lib/text.ts";
+import { Rng } from "../lib/rng.ts";
+import { quote } from "../lib/text.ts";
+import type { AnyPuzzle } from "../puzzle/puzzle.ts";
 import { findPuzzle } from "../puzzle/registry.ts";
-import { exhaustive } from "../solver/exhaustive.ts";
+import { findSolver, solve } from "../solver/registry.ts";
+import { type SolverSettings, solverSettings } from "../solver/settings.ts";
 import { grade } from "../trace/grader.ts";
-import { findFormat } from "../trace/registry.ts";
-import type { ExitCode, Io } from "./io.ts";
-
-const solvers = { exhaustive } as const;
+import { findFormat, formatsOf } from "../trace/registry.ts";
+import { type ExitCode, type Io, readJsonFlag } from "./io.ts";
 
 export interface TraceFlags {
-  readonly problem: string;
-  readonly solver: string;
-  readonly format: string;
+  readonly problem?: string;
+  readonly solver?: string;
+  readonly format?: string;
+  readonly options: string;
+  readonly seed: string;
   readonly json: boolean;
 }
 
-/** Prints the response text alone, or with --json also prompt, events, spans and verdict. Exit code 2 when the problem has no solution. */
+/** Prints the response text alone, or with --json also prompt, events, spans and verdict. Says on stderr when no goal was reached. */
 export async function traceCommand(io: Io, puzzleName: string, flags: TraceFlags): Promise<ExitCode> {
   const puzzle = findPuzzle(puzzleName);
-  const format = findFormat(flags.format);
-  if (!Object.hasOwn(solvers, flags.solver)) {
-    const near = nearest(flags.solver, Object.keys(solvers));
-    throw new UserError(
-      "solver-unknown",
-      `--solver: unknown solver ${quote(flags.solver)}; there is: ${Object.keys(solvers).join(", ")}.${near ? ` Did you mean ${near}?` : ""}`,
-    );
-  }
-  const problem = puzzle.readProblem(problemRecord(puzzleName, flags.problem));
-  const trace = [...solvers[flags.solver as keyof typeof solvers](puzzle, problem)];
+  const name = flags.format ?? formatsOf(puzzleName)[0]?.name;
+  if (name === undefined) throw new UserError("format-unknown", `puzzle ${puzzleName} has no formats to write a trace in.`);
+  const format = findFormat(puzzleName, name);
+  const solver = flags.solver === undefined ? defaultSolver(name) : readSolver(flags.solver, puzzle);
+  const problem = problemOf(puzzle, flags);
+  const trace = [...solve(puzzle, problem, solver, Rng.for(flags.seed, "trace", "solver"))];
   if (!trace.some((event) => event.kind === "goal")) {
-    throw new UserError(
-      "no-solution",
-      `${flags.problem}: no solution uses all numbers, so there is no trace to print. Try another problem.`,
-    );
+    io.err(`${solver.kind} found no goal: the trace ends without one. Another --solver or a larger maxNodes may find it.\n`);
   }
-  const events = format.project(trace);
+  const events = format.project(problem, trace);
   const { text, eventSpans } = format.render(problem, events);
   if (!flags.json) {
     io.out(text.endsWith("\n") ? text : `${text}\n`);
     return 0;
   }
-  const verdict = grade(format, puzzle, problem, text);
   const record = {
     problem: puzzle.writeProblem(problem),
-    format: flags.format,
-    solver: flags.solver,
+    format: name,
+    solver,
     prompt: format.prompt(problem),
     text,
     events,
     eventSpans,
-    verdict,
+    verdict: grade(format, puzzle, problem, text),
   };
   io.out(`${JSON.stringify(record, null, 2)}\n`);
   return 0;
 }
 
-/** JSON as it is, or the short form "45,39,2,10 -> 62". */
-function problemRecord(puzzleName: string, text: string): unknown {
-  const short = /^\s*(\d+(?:[\s,]+\d+)*)\s*->\s*(\d+)\s*$/.exec(text);
-  if (short !== null) {
-    const numbers = (short[1] as string).split(/[\s,]+/).map(Number);
-    return { puzzle: puzzleName, numbers, target: Number(short[2]) };
+/** A name, or JSON with settings. */
+function readSolver(text: string, puzzle: AnyPuzzle): SolverSettings {
+  const [heuristic] = Object.keys(puzzle.heuristics);
+  const given = text.trimStart().startsWith("{") ? readJsonFlag("--solver", text) : { kind: findSolver(text).name };
+  const parsed = solverSettings.safeParse(given);
+  if (!parsed.success) throw new UserError("usage", `--solver: ${z.prettifyError(parsed.error)}`);
+  const settings = parsed.data;
+  // A heuristic that was not asked for is the puzzle's own first one.
+  const isDefault = "heuristic" in settings && !("heuristic" in given);
+  return isDefault && heuristic !== undefined && puzzle.heuristics[settings.heuristic ?? ""] === undefined
+    ? ({ ...settings, heuristic } as SolverSettings)
+    : settings;
+}
+
+/** The problem that is given, as JSON or in the puzzle's short form ("45,39,2,10 -> 62"), or a drawn one. */
+function problemOf(puzzle: AnyPuzzle, { problem: text, options, seed }: TraceFlags): unknown {
+  if (text === undefined) {
+    const settings = puzzle.readOptions({ kind: puzzle.name, ...readJsonFlag("--options", options) });
+    return puzzle.generate(Rng.for(seed, "trace", "problem"), settings);
   }
+  const short = puzzle.readText?.(text);
+  if (short !== undefined) return short;
+  let record: unknown;
   try {
-    return JSON.parse(text) as unknown;
+    record = JSON.parse(text) as unknown;
   } catch {
     throw new UserError(
       "problem",
-      `--problem: expected JSON such as {"puzzle":"countdown","numbers":[4,9],"target":36}, or the short form "4,9 -> 36"; found ${quote(text)}.`,
+      `--problem: expected JSON such as {"puzzle":"countdown","numbers":[4,9],"target":36}, or a short form such as "4,9 -> 36"; found ${quote(text)}.`,
     );
   }
+  return puzzle.readProblem(record);
 }

@@ -1,11 +1,18 @@
 // What no single key's schema can see: settings of one arm that cannot go together, and claims that name what is not there. Pure.
+
+import { UserError } from "../lib/errors.ts";
+import type { CountdownOptions } from "../puzzle/countdown.ts";
+import { findPuzzle } from "../puzzle/registry.ts";
+import { checkSolver } from "../solver/registry.ts";
+import { formatsOf } from "../trace/registry.ts";
+import { type TrainDataSettings, testDataSettings } from "./dataSettings.ts";
 import { hint } from "./messages.ts";
-import { type ArmSettings, type ClaimSettings, testDataSettings } from "./schema.ts";
+import type { ArmSettings, ClaimSettings } from "./schema.ts";
 import { type ConfigProblem, type Container, getAt, isContainer } from "./values.ts";
 
 /** Settings of one arm that contradict each other. */
 export function crossChecks(settings: ArmSettings): ConfigProblem[] {
-  return [...modelProblems(settings), ...trainProblems(settings), ...puzzleProblems(settings)];
+  return [...modelProblems(settings), ...trainProblems(settings), ...dataChecks(settings), ...policyProblems(settings)];
 }
 
 function modelProblems({ model, train }: ArmSettings): ConfigProblem[] {
@@ -56,7 +63,43 @@ function trainProblems({ train, data }: ArmSettings): ConfigProblem[] {
   return problems;
 }
 
-function puzzleProblems({ puzzle, data }: ArmSettings): ConfigProblem[] {
+/** Settings of puzzle and data that contradict each other. */
+export function dataChecks({ puzzle, data }: Pick<ArmSettings, "puzzle" | "data">): ConfigProblem[] {
+  return [...formatProblems(puzzle.kind, data.train), ...(puzzle.kind === "countdown" ? countdownProblems(puzzle, data) : [])];
+}
+
+/** A format that the puzzle has not, a solver that does not take it, a heuristic that it lacks. */
+function formatProblems(kind: string, train: TrainDataSettings): ConfigProblem[] {
+  const causes = [["puzzle"]];
+  const names = formatsOf(kind).map(({ name }) => name);
+  if (!names.includes(train.format)) {
+    const message = `puzzle ${kind} has no format ${train.format}. It has: ${names.join(", ")}${hint(train.format, names)}`;
+    return [{ path: ["data", "train", "format"], message, causes }];
+  }
+  if (!("solver" in train)) return [];
+  return (train.solver ?? []).flatMap((solver, index) => {
+    try {
+      checkSolver(findPuzzle(kind), solver);
+      return [];
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      return [{ path: ["data", "train", "solver", String(index)], message: error.message, causes }];
+    }
+  });
+}
+
+/** Policies that roll back need a format in which the model can ask for it. */
+function policyProblems({ puzzle, data, decode }: ArmSettings): ConfigProblem[] {
+  const format = formatsOf(puzzle.kind).find(({ name }) => name === data.train.format);
+  if (format === undefined || format.markers.backtrack !== undefined) return [];
+  return Object.entries(decode).flatMap(([name, policy]) => {
+    if (policy.policy !== "self-backtrack" || policy.rounds === 0) return [];
+    const message = `format ${format.name} has no backtrack mark, so nothing can be rolled back. Use rounds: 0 or policy: best-of-n`;
+    return [{ path: ["decode", name, "rounds"], message, causes: [["data", "train", "format"]] }];
+  });
+}
+
+function countdownProblems(puzzle: CountdownOptions, data: ArmSettings["data"]): ConfigProblem[] {
   const problems: ConfigProblem[] = [];
   const { numbers, operands, targets, holdOutTargets } = puzzle;
   const [low, high] = targets;
@@ -81,7 +124,7 @@ function puzzleProblems({ puzzle, data }: ArmSettings): ConfigProblem[] {
   }
   if (held === values)
     problems.push({ path, causes, message: `${holdOutTargets} of ${values} target values leaves none to train on. Lower it` });
-  const { depth } = data.train;
+  const depth = data.train.format === "self-backtracking" ? data.train.depth : "uniform";
   if (depth !== "uniform" && depth >= numbers - 1) {
     const message = `expected a step from 0 to ${numbers - 2} (a solution with ${numbers} numbers has ${numbers - 1} steps), found ${depth}`;
     problems.push({ path: ["data", "train", "depth"], message, causes: [["puzzle", "numbers"]] });
@@ -151,12 +194,13 @@ function resolveReference(reference: string, base: string, arms: readonly NamedA
 
 function splitProblems(claim: string, split: string, arms: readonly NamedArm[]): ConfigProblem[] {
   const path = ["claims", claim, "on"];
-  const splits = Object.keys(testDataSettings.shape);
+  const sets = arms.flatMap(({ raw }) => Object.keys((getAt(raw, ["data", "test", "sets"]) as Container | undefined) ?? {}));
+  const splits = [...Object.keys(testDataSettings.shape).filter((key) => key !== "sets"), ...new Set(sets)];
   if (!splits.includes(split))
     return [{ path, message: `unknown split ${split}. There is: ${splits.join(", ")}${hint(split, splits)}` }];
   const isEmpty = arms.some(({ raw }) => {
     const test = testDataSettings.safeParse(getAt(raw, ["data", "test"]) ?? {});
-    return test.success && (test.data as Readonly<Record<string, number>>)[split] === 0;
+    return test.success && split in test.data && test.data[split as "seen" | "unseen" | "dev"] === 0;
   });
   return isEmpty ? [{ path, message: `split ${split} has no problems: set data.test.${split}` }] : [];
 }

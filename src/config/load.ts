@@ -1,9 +1,10 @@
 // YAML text -> resolved config. Every problem is found in one go and says file:line:column. No file access.
 import { type Document, isAlias, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument, parse as parseYaml } from "yaml";
 import { UserError } from "../lib/errors.ts";
+import { dataChecks } from "./checks.ts";
 import { asProblems } from "./messages.ts";
 import { type ResolvedConfig, resolveArms } from "./resolve.ts";
-import { configFile } from "./schema.ts";
+import { configFile, type DataFile, dataFile } from "./schema.ts";
 import { type ConfigProblem, type Container, getAt, isContainer, isKeyPath, type Path, setAt, shown } from "./values.ts";
 
 interface Source {
@@ -19,6 +20,40 @@ interface Source {
  * Throws UserError("config") whose message lists all problems, a line each: `file:line:column key: what, expected, fix`.
  */
 export function parseConfig(text: string, fileName: string, overrides: readonly string[] = []): ResolvedConfig {
+  return resolveFile(readFile(text, fileName, overrides));
+}
+
+/**
+ * The data that a config describes: a whole sweep's base arm, or a file that holds `name`, `seed`, `puzzle` and `data` alone.
+ * Overrides and errors as in parseConfig.
+ */
+export function parseDataConfig(text: string, fileName: string, overrides: readonly string[] = []): DataFile {
+  const file = readFile(text, fileName, overrides);
+  if (sweepKeys.some((key) => Object.hasOwn(file.values, key))) {
+    const { name, description, seed, puzzle, data } = resolveFile(file).file;
+    return { name, description, seed, puzzle, data };
+  }
+  const parsed = dataFile.safeParse(file.values);
+  const problems = parsed.success ? dataChecks(parsed.data) : asProblems(parsed.error, file.values, dataFile);
+  failOn(file, problems);
+  return parsed.data as DataFile;
+}
+
+const sweepKeys = ["model", "decode", "train", "sweep", "claims"];
+
+interface ReadFile {
+  readonly source: Source;
+  readonly values: Container;
+  readonly syntax: readonly Located[];
+}
+
+interface Located {
+  readonly offset: number;
+  readonly line: string;
+}
+
+/** The YAML with the overrides put in. Throws where the YAML cannot be read at all. */
+function readFile(text: string, fileName: string, overrides: readonly string[]): ReadFile {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, prettyErrors: false });
   const sets = overrides.map(readOverride);
@@ -39,13 +74,22 @@ export function parseConfig(text: string, fileName: string, overrides: readonly 
       fail([`--set ${path.join(".")}=null removes a key that is not there`]);
     setAt(values, path, value);
   }
-  const parsed = configFile.safeParse(values);
-  const problems = parsed.success ? [] : asProblems(parsed.error, values, configFile);
-  const config = resolveArms(parsed.data, values, problems);
+  return { source, values, syntax };
+}
+
+function resolveFile(file: ReadFile): ResolvedConfig {
+  const parsed = configFile.safeParse(file.values);
+  const problems = parsed.success ? [] : asProblems(parsed.error, file.values, configFile);
+  const config = resolveArms(parsed.data, file.values, problems);
+  failOn(file, problems);
+  if (config === undefined) throw new Error(`${file.source.fileName}: the config was refused without a reason`);
+  return config;
+}
+
+/** Throws when there is anything to tell: all of it, in the order of the file, each once. */
+function failOn({ source, syntax }: ReadFile, problems: readonly ConfigProblem[]): void {
   const all = [...syntax, ...problems.map((problem) => render(problem, source))].sort((a, b) => a.offset - b.offset);
   if (all.length > 0) fail([...new Set(all.map(({ line }) => line))]);
-  if (config === undefined) throw new Error(`${fileName}: the config was refused without a reason`);
-  return config;
 }
 
 function plainValues({ document, fileName }: Source): Container {
@@ -92,7 +136,7 @@ function duplicateKey(text: string, [from, to]: readonly [number, number]): stri
 }
 
 /** A problem as a line of the message, and where it sorts. */
-function render(problem: ConfigProblem, source: Source): { offset: number; line: string } {
+function render(problem: ConfigProblem, source: Source): Located {
   const offset = offsetOf(source.document, problem);
   const key = problem.path.join(".");
   const fromFlag = source.overridden.some((path) => path.every((part, index) => part === problem.path[index]));

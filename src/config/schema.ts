@@ -1,77 +1,47 @@
 // The shape of a config file: strict zod schemas with every default in one place. Knows nothing of files or text positions
 // (config/load.ts) and nothing of how a stage uses its settings. The JSON Schema of editors comes from here.
 import { z } from "zod";
+import { UserError } from "../lib/errors.ts";
 import { countdownOptions } from "../puzzle/countdown.ts";
+import { graphOptions } from "../puzzle/graph.ts";
+import { mazeOptions } from "../puzzle/maze.ts";
+import { sudokuOptions } from "../puzzle/sudoku.ts";
+import { testDataSettings, trainDataSettings } from "./dataSettings.ts";
+import { modelSettings } from "./modelSettings.ts";
+import { moduleInfo } from "./modules.ts";
 
 const count = z.number().int().nonnegative();
 const positive = z.number().int().positive();
 const share = z.number().min(0).max(1);
 
-export const puzzleSettings = countdownOptions.describe("What is to be solved.");
-export type PuzzleSettings = z.infer<typeof puzzleSettings>;
+/** A puzzle of the user's own, written `puzzle: {module: ./mine.ts, ...its options}`: read by the module, keyed by its digest. */
+const modulePuzzle = z
+  .looseObject({
+    kind: z.literal("module"),
+    module: z.string().describe("Path of a module that exports `puzzle`, relative to the config."),
+  })
+  .transform(({ kind: _, module, ...options }, context) => {
+    const info = moduleInfo(module);
+    try {
+      if (info?.puzzle === undefined)
+        throw new UserError("module", `${module} ${info === undefined ? "is not loaded" : "exports no `puzzle`"}`);
+      // To everything that reads settings its name is one more kind.
+      return { ...(info.readOptions(options) as object), kind: info.puzzle as "own", content: info.sha256 };
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      context.issues.push({ code: "custom", input: module, path: ["module"], message: error.message });
+      return z.NEVER;
+    }
+  });
 
-export const trainDataSettings = z.strictObject({
-  size: positive.default(500_000).describe("Training examples, direct and backtracking ones together."),
-  format: z.literal("self-backtracking").default("self-backtracking"),
-  backtrackShare: share
-    .default(0.5)
-    .describe("Share of examples that end in a wrong action and <backtrack>. 0.5 is the paper's 1:1."),
-  errors: z
-    .strictObject({
-      exploration: z.number().nonnegative().default(1),
-      arithmetic: z.number().nonnegative().default(2),
-      rule: z.number().nonnegative().default(2),
-    })
-    .prefault({})
-    .refine((weights) => weights.exploration + weights.arithmetic + weights.rule > 0, { message: "all weights are zero" })
-    .describe("Weights of the three kinds of wrong action (paper: 1:2:2)."),
-  depth: z
-    .union([z.literal("uniform"), count])
-    .default("uniform")
-    .describe("Step at which the wrong action is put: drawn uniformly, or a fixed index from 0. The paper does not say."),
-});
-export type TrainDataSettings = z.infer<typeof trainDataSettings>;
+export const puzzleSettings = z
+  .preprocess(
+    (value) => (typeof value === "object" && value !== null && "module" in value ? { ...value, kind: "module" } : value),
+    z.discriminatedUnion("kind", [countdownOptions, sudokuOptions, graphOptions, mazeOptions, modulePuzzle]),
+  )
+  .describe("What is to be solved.");
+export type PuzzleSettings = z.output<typeof puzzleSettings>;
 
-export const testDataSettings = z.strictObject({
-  seen: count.default(5000).describe("Test problems with targets that occur in training."),
-  unseen: count.default(5000).describe("Test problems with held-out targets."),
-  dev: count.default(0).describe("Problems of the development split, for tuning; never reported as a result."),
-});
-export type TestDataSettings = z.infer<typeof testDataSettings>;
-
-const dtypeAliases = { bf16: "bfloat16", fp32: "float32" } as const;
-const dtype = z
-  .enum(["auto", "float32", "bfloat16", "bf16", "fp32"])
-  .default("auto")
-  .transform((name) => (name === "bf16" || name === "fp32" ? dtypeAliases[name] : name))
-  .describe("auto: bfloat16 on a GPU, float32 on a CPU. bf16 and fp32 are short for bfloat16 and float32.");
-const tokenSettings = {
-  dtype,
-  backtrackToken: z
-    .union([z.literal("add"), z.strictObject({ reserved: z.string() })])
-    .default("add")
-    .describe(
-      "`add`: a token of its own (found when the tokenizer has it). `{reserved: '<|name|>'}`: take over a reserved token.",
-    ),
-};
-export const publishedModel = z.strictObject({
-  from: z.string().min(1).describe("A directory in save_pretrained layout, or a Hugging Face Hub id."),
-  revision: z.string().optional().describe("Commit or tag of a Hub id."),
-  ...tokenSettings,
-});
-export const scratchModel = z.strictObject({
-  architecture: z.enum(["llama", "qwen2", "gpt_neox", "gpt2"]).describe("Shape of a model trained from scratch."),
-  width: positive.describe("Hidden size."),
-  layers: positive,
-  heads: positive,
-  keyValueHeads: positive.optional().describe("Heads of keys and values (llama, qwen2); default: as many as heads."),
-  mlp: positive.optional().describe("Width of the feed-forward layer; default 4 x width."),
-  context: positive.default(128).describe("Longest sequence in tokens."),
-  initStd: z.number().positive().default(0.02).describe("Standard deviation of the initial weights."),
-  tieEmbeddings: z.boolean().default(true),
-  ...tokenSettings,
-});
-export const modelSettings = z.union([publishedModel, scratchModel]);
 export type ModelSettings = z.infer<typeof modelSettings>;
 
 export const trainSettings = z
@@ -82,7 +52,16 @@ export const trainSettings = z
     batch: z
       .strictObject({
         examples: positive.default(64).describe("Examples of one optimizer step."),
-        microBatch: positive.optional().describe("Examples of one forward pass; default: all of them."),
+        microBatch: positive.optional().describe("Examples of one forward pass, at most; default: all of them."),
+        microTokens: positive
+          .optional()
+          .describe("Tokens of one forward pass, padding included, at most; a longer example goes alone. Default: no bound."),
+        packing: z
+          .union([z.boolean(), z.literal("auto")])
+          .default("auto")
+          .describe(
+            "Lay examples end to end in place of padding them, none seeing another. auto: on a GPU, for models where it was verified.",
+          ),
       })
       .prefault({}),
     learningRate: z.number().positive().default(1e-5),
@@ -95,6 +74,10 @@ export const trainSettings = z
     clip: z.number().nonnegative().default(1).describe("Largest gradient norm; 0 turns clipping off."),
     maxTokens: positive.default(128).describe("Longest example in tokens; a longer one is refused, not cut."),
     checkpointEvery: positive.default(1000).describe("Steps between checkpoints for resume."),
+    gradientCheckpointing: z
+      .boolean()
+      .default(false)
+      .describe("Compute activations again in the backward pass: less memory, about a third more time, the same gradients."),
   })
   .describe("How the model is trained. Leave out to decode a published checkpoint as it is.");
 export type TrainSettings = z.infer<typeof trainSettings>;
@@ -102,7 +85,9 @@ export type TrainSettings = z.infer<typeof trainSettings>;
 const sampling = {
   maxNewTokens: positive
     .optional()
-    .describe("Tokens a completion may add; default: what is left of the model's context, at most 128."),
+    .describe(
+      "Tokens a completion may add; default: what is left of the model's context, at most 128 or train.maxTokens, whichever is more.",
+    ),
 };
 const temperature = z.number().positive().default(0.7);
 export const greedyPolicy = z.strictObject({ policy: z.literal("greedy"), ...sampling });
@@ -226,12 +211,25 @@ export const armSettings = z.strictObject({
 });
 export type ArmSettings = z.infer<typeof armSettings>;
 
-/** A whole config file. */
-export const configFile = armSettings.extend({
+const named = {
   name: z
     .string()
     .regex(/^[a-z0-9][a-z0-9._-]*$/i, "letters, digits, dots, dashes and underscores only: it names a folder under results/"),
   description: z.string().default(""),
+};
+
+/** A file that describes data alone, as `data make` reads it. */
+export const dataFile = z.strictObject({
+  ...named,
+  seed: armSettings.shape.seed,
+  puzzle: armSettings.shape.puzzle,
+  data: armSettings.shape.data,
+});
+export type DataFile = z.infer<typeof dataFile>;
+
+/** A whole config file. */
+export const configFile = armSettings.extend({
+  ...named,
   sweep: sweepSettings.prefault({}),
   claims: z.record(z.string(), claimSettings).default({}),
   workers: workerSettings,

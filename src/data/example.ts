@@ -13,8 +13,25 @@ export interface Example {
   readonly trainEnd: boolean;
   readonly format: string;
   readonly solver: string;
-  /** What was done to the example: "optimal", or the kind of the wrong action ("exploration", "arithmetic", "rule"). */
+  /**
+   * What was done to the example: "optimal", the kind of the wrong action ("exploration", "arithmetic", "rule"), "revision",
+   * or "trace" for a solver's search.
+   */
   readonly origin: string;
+  /** Whether the search declared a goal; of origin "trace" alone, as are the fields below. */
+  readonly solved?: boolean;
+  /** Nodes that the search generated, those of a part that was cut off included. */
+  readonly nodes?: number;
+  /**
+   * The problem's reference solution, where that is cheap: the response of the puzzle's format `path` for the canonical
+   * (Countdown) or shortest solution; Sudoku: the full grid, row by row.
+   */
+  readonly solution?: string;
+}
+
+/** Id of the example of draw `index`: at least seven digits, so that ids sort up to ten million draws. */
+export function trainId(index: number): string {
+  return `train-${String(index).padStart(7, "0")}`;
 }
 
 /** A problem of a test split. */

@@ -1,58 +1,86 @@
-// Datasets and test sets as streams of records. No files: the run layer writes them through the store.
-import type { TestDataSettings } from "../config/schema.ts";
-import { type CountdownOptions, countdown } from "../puzzle/countdown.ts";
-import type { FormatName } from "../trace/registry.ts";
+// Datasets and test sets as streams of records. No files: the run layer and the CLI write them through the store.
+import type { TestDataSettings } from "../config/dataSettings.ts";
+import { UserError } from "../lib/errors.ts";
 import { findFormat } from "../trace/registry.ts";
 import type { Example, TestProblem } from "./example.ts";
-import { type ExampleSettings, exampleMaker } from "./examples.ts";
-import { drawDistinct, splitter, type TestSplit } from "./splits.ts";
+import { exhausted, mostDrawsInVain } from "./exhausted.ts";
+import { keyHash } from "./keyHash.ts";
+import { keyOf } from "./keys.ts";
+import { KeyTable } from "./keyTable.ts";
+import { type ProblemSpace, problemSpace } from "./problems.ts";
+import { recipeFor } from "./recipe.ts";
+import type { PuzzleChoice, TrainSetSettings } from "./settings.ts";
+import type { Split } from "./splits.ts";
 
 /**
- * The training examples `from` to `to` - 1 (default: all), in index order: direct ones first. The training loop shuffles.
- * Any cut into shards gives the same records.
+ * The training examples in the order of their draws (self-backtracking: direct ones first). The training loop shuffles.
+ * Throws UserError: of `recipeFor`, or "data-exhausted" when the settings leave too few.
  */
-export function* trainExamples(
-  settings: ExampleSettings,
-  seed: number,
-  from = 0,
-  to = settings.train.size,
-): Generator<Example> {
-  const maker = exampleMaker(settings, seed);
-  for (let index = from; index < to; index++) yield maker.make(index);
+export function* trainExamples(settings: TrainSetSettings, seed: number): Generator<Example> {
+  const recipe = recipeFor({ ...settings, seed });
+  const seen = recipe.dropsRepeats ? new KeyTable() : undefined;
+  let made = 0;
+  let inVain = 0;
+  for (let index = 0; made < recipe.size; index++) {
+    const example = recipe.make(index);
+    const isNew = example !== undefined && (seen?.add(...keyHash(keyOf(example), 0)) ?? true);
+    inVain = isNew ? 0 : inVain + 1;
+    if (inVain > mostDrawsInVain) throw exhausted(made, recipe.size);
+    if (!isNew) continue;
+    made++;
+    yield example;
+  }
 }
 
-const testSplits: readonly TestSplit[] = ["seen", "unseen", "dev"];
+/** A test set to be drawn: its name, its size, where its problems come from. */
+interface TestSet {
+  readonly name: string;
+  readonly count: number;
+  readonly split: Split;
+  readonly space: ProblemSpace;
+}
+
+const reservedNames = ["train", "seen", "unseen", "dev"];
 
 /**
- * The test problems of all splits, distinct by canonical key.
- * Throws UserError: "split-too-small" when there are fewer than asked, "puzzle-empty" when a split has none.
+ * The test problems of all sets, distinct by canonical key within each. Problems of other distributions (`sets`) are of the
+ * split `seen` of theirs, which no training set of any distribution holds.
+ * Throws UserError: "split-too-small" when there are fewer than asked, "puzzle-empty" when a split has none, "config" for a
+ * set with a name that is taken.
  */
 export function testProblems(
-  settings: { readonly puzzle: CountdownOptions; readonly test: TestDataSettings; readonly format: FormatName },
+  settings: { readonly puzzle: PuzzleChoice; readonly test: TestDataSettings; readonly format: string },
   seed: number,
 ): TestProblem[] {
-  const splitting = splitter(settings.puzzle);
-  const format = findFormat(settings.format);
-  return testSplits.flatMap((split) =>
-    drawDistinct(splitting, split, settings.test[split], seed).map((problem, index) => ({
-      id: `${split}-${String(index).padStart(5, "0")}`,
-      split,
-      problem: countdown.writeProblem(problem),
+  const format = findFormat(settings.puzzle.kind, settings.format);
+  return testSets(settings.puzzle, settings.test).flatMap(({ name, count, split, space }) =>
+    space.distinct(split, count, seed, name).map((problem, index) => ({
+      id: `${name}-${String(index).padStart(5, "0")}`,
+      split: name,
+      problem: space.puzzle.writeProblem(problem),
       prompt: format.prompt(problem),
     })),
   );
 }
 
-/** Number of distinct problems that two sets share, whatever the order of their numbers. */
-export function overlap(a: Iterable<Pick<TestProblem, "problem">>, b: Iterable<Pick<TestProblem, "problem">>): number {
-  const keys = keysOf(b);
-  let shared = 0;
-  for (const key of keysOf(a)) if (keys.has(key)) shared++;
-  return shared;
+function testSets(puzzle: PuzzleChoice, test: TestDataSettings): TestSet[] {
+  const space = problemSpace(puzzle);
+  const own = (["seen", "unseen", "dev"] as const)
+    .filter((split) => space.splits.includes(split))
+    .map((split): TestSet => ({ name: split, count: test[split], split, space }));
+  const others = Object.entries(test.sets).map(([name, set]): TestSet => {
+    if (reservedNames.includes(name))
+      throw new UserError(
+        "config",
+        `data.test.sets.${name}: this name is taken. Choose another than ${reservedNames.join(", ")}.`,
+      );
+    return { name, count: set.size, split: "seen", space: problemSpace({ ...puzzle, ...set.puzzle }) };
+  });
+  return [...own, ...others];
 }
 
-function keysOf(records: Iterable<Pick<TestProblem, "problem">>): Set<string> {
-  const keys = new Set<string>();
-  for (const record of records) keys.add(countdown.canonicalKey(countdown.readProblem(record.problem)));
-  return keys;
+/** Number of distinct problems that two sets share, up to their puzzle's symmetry. */
+export function overlap(a: Iterable<Pick<TestProblem, "problem">>, b: Iterable<Pick<TestProblem, "problem">>): number {
+  const keys = new Set(Array.from(b, keyOf));
+  return [...new Set(Array.from(a, keyOf))].filter((key) => keys.has(key)).length;
 }

@@ -9,17 +9,20 @@ import { reachableValues } from "../puzzle/countdownReach.ts";
 /** `unseen`: held-out targets. `seen` and `dev`: targets of training, problems that are not. */
 export const splits = ["train", "dev", "seen", "unseen"] as const;
 export type Split = (typeof splits)[number];
-export type TestSplit = Exclude<Split, "train">;
 
-const seenShare = 0.1;
-const devShare = 0.05;
+/** Shares of the problems with targets of training that are kept for `seen` and `dev`. */
+export const seenShare = 0.1;
+export const devShare = 0.05;
 // Part of what a split is: a changed salt makes another benchmark.
 const targetSalt = "backtrail target split 1";
 const problemSalt = "backtrail problem split 1";
 
 type HoldOut = Pick<CountdownOptions, "targets" | "holdOutTargets">;
 
-/** The target values kept out of training: the round(share * count) values of the range with the lowest SHA-256 of (salt, value). */
+/**
+ * The target values kept out of training: the round(share * count) values of the range with the lowest SHA-256 of (salt,
+ * value).
+ */
 export function heldOutTargets(options: HoldOut): ReadonlySet<number> {
   const values = targetRange(options.targets).map((value) => ({ value, hash: sha256(`${targetSalt}:${value}`) }));
   values.sort((a, b) => (a.hash < b.hash ? -1 : 1));
@@ -79,15 +82,21 @@ const repeatsInARow = 200;
 
 /**
  * `count` problems of a test split with distinct canonical keys, in index order: the first k of them are the same for
- * every count >= k, up to the point where the space is nearly used up.
- * Throws UserError("split-too-small") that names how many distinct problems there are.
+ * every count >= k, up to the point where the space is nearly used up. `name` says which of the data's test sets it is, in
+ * seeds and errors. Throws UserError("split-too-small") that names how many distinct problems there are.
  */
-export function drawDistinct(splitting: Splitter, split: TestSplit, count: number, seed: number): CountdownProblem[] {
+export function drawDistinct(
+  splitting: Splitter,
+  split: Split,
+  count: number,
+  seed: number,
+  name: string = split,
+): CountdownProblem[] {
   const problems: CountdownProblem[] = [];
   const keys = new Set<string>();
   for (let index = 0; index < count; index++) {
-    const problem = drawNew(splitting, split, keys, seed, index);
-    if (!problem) return fillFromAll(splitting, split, problems, keys, count, seed);
+    const problem = drawNew(splitting, split, keys, seed, name, index);
+    if (!problem) return fillFromAll(splitting, split, problems, keys, count, seed, name);
     keys.add(countdown.canonicalKey(problem));
     problems.push(problem);
   }
@@ -96,13 +105,14 @@ export function drawDistinct(splitting: Splitter, split: TestSplit, count: numbe
 
 function drawNew(
   splitting: Splitter,
-  split: TestSplit,
+  split: Split,
   keys: ReadonlySet<string>,
   seed: number,
+  name: string,
   index: number,
 ): CountdownProblem | undefined {
   for (let attempt = 0; attempt < repeatsInARow; attempt++) {
-    const problem = drawProblem(splitting, split, Rng.for(seed, "test", split, index, attempt));
+    const problem = drawProblem(splitting, split, Rng.for(seed, "test", name, index, attempt));
     if (!keys.has(countdown.canonicalKey(problem))) return problem;
   }
   return undefined;
@@ -110,27 +120,28 @@ function drawNew(
 
 function fillFromAll(
   splitting: Splitter,
-  split: TestSplit,
+  split: Split,
   found: readonly CountdownProblem[],
   keys: ReadonlySet<string>,
   count: number,
   seed: number,
+  name: string,
 ): CountdownProblem[] {
   const { numbers, operands } = splitting.options;
   if (numMultisets(numbers, operands[1] - operands[0] + 1) > enumerableMultisets)
-    throw tooSmall(splitting, split, count, `about ${found.length}`);
+    throw tooSmall(splitting, name, count, `about ${found.length}`);
   const rest = [...allProblems(splitting, split)].filter((problem) => !keys.has(countdown.canonicalKey(problem)));
-  if (found.length + rest.length < count) throw tooSmall(splitting, split, count, `only ${found.length + rest.length}`);
-  const rng = Rng.for(seed, "test", split, "rest");
+  if (found.length + rest.length < count) throw tooSmall(splitting, name, count, `only ${found.length + rest.length}`);
+  const rng = Rng.for(seed, "test", name, "rest");
   const filling = rng.shuffled(rest).slice(0, count - found.length);
   return [...found, ...filling.map((problem) => ({ ...problem, numbers: rng.shuffled(problem.numbers) }))];
 }
 
-function tooSmall(splitting: Splitter, split: TestSplit, count: number, found: string): UserError {
+function tooSmall(splitting: Splitter, name: string, count: number, found: string): UserError {
   const { numbers, operands, targets } = splitting.options;
   return new UserError(
     "split-too-small",
-    `data.test.${split} asks for ${count} distinct problems, but there are ${found} with ${numbers} numbers of [${operands.join(", ")}] ` +
+    `data.test.${name} asks for ${count} distinct problems, but there are ${found} with ${numbers} numbers of [${operands.join(", ")}] ` +
       `and targets [${targets.join(", ")}]. Ask for fewer or widen puzzle.operands or puzzle.targets.`,
   );
 }

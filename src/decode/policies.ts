@@ -47,7 +47,7 @@ export interface DecodeInputs {
 /** Enough that a batch of some hundred sequences stays full while the slowest problems finish. */
 const defaultConcurrency = 512;
 /** Default of maxNewTokens where the context leaves more. */
-const defaultNewTokens = 128;
+export const defaultNewTokens = 128;
 
 /**
  * Runs the policy on every problem that is not in `skip`. Rejects with the first error, after the problems under way
@@ -209,8 +209,8 @@ class Solving {
   }
 
   #stops(): string[] {
-    const { goal, backtrack } = this.#inputs.markers;
-    return backtrack === undefined ? [goal] : [goal, backtrack];
+    const { goal, goalGoesOn, backtrack } = this.#inputs.markers;
+    return [...(goalGoesOn ? [] : [goal]), ...(backtrack === undefined ? [] : [backtrack])];
   }
 
   #tooLong(tokens: number): UserError {

@@ -28,6 +28,38 @@ export function deriveSeed64(root: number | string, ...path: SeedPath): readonly
   return [seed[0], seed[1]];
 }
 
+/**
+ * The seed of item `index` of a stream of items: mixes 128 seed bits and 53 index bits by multiplication and shifts. For inner
+ * loops, where hashing every item with SHA-256 would cost more than making it; derive `seed` once by purpose.
+ */
+export function indexedSeed(seed: Seed, index: number): Seed {
+  const low = index >>> 0;
+  const high = Math.floor(index / 0x100000000) >>> 0;
+  const a = seed[0];
+  const b = seed[1];
+  const c = seed[2];
+  const d = seed[3];
+  return [
+    lane(low, high, a, b, c, d, 0x9e3779b9),
+    lane(low, high, b, c, d, a, 0x7f4a7c15),
+    lane(low, high, c, d, a, b, 0xf39cc060),
+    lane(low, high, d, a, b, c, 0x5cedc834),
+  ];
+}
+
+/** Each lane takes all six words in an order of its own: one changed bit of any word changes every lane. */
+function lane(low: number, high: number, a: number, b: number, c: number, d: number, salt: number): number {
+  return mix(mix(mix(mix(mix(mix(salt ^ low) + a) ^ high) + b) + c) ^ d);
+}
+
+/** A bijection of 32 bits with good avalanche (the constants of "lowbias32", C. Wellons). */
+function mix(value: number): number {
+  let x = value >>> 0;
+  x = Math.imul(x ^ (x >>> 16), 0x21f0aaad);
+  x = Math.imul(x ^ (x >>> 15), 0x735a2d97);
+  return (x ^ (x >>> 15)) >>> 0;
+}
+
 /** xoshiro128** (Blackman and Vigna): 32 bits a draw, period 2^128 - 1. */
 export class Rng {
   #a: number;
@@ -36,7 +68,10 @@ export class Rng {
   #d: number;
 
   constructor(seed: Seed) {
-    [this.#a, this.#b, this.#c, this.#d] = seed;
+    this.#a = seed[0];
+    this.#b = seed[1];
+    this.#c = seed[2];
+    this.#d = seed[3];
     // The all-zero state is the generator's one fixed point.
     if ((this.#a | this.#b | this.#c | this.#d) === 0) this.#a = 0x9e3779b9;
   }
@@ -44,6 +79,11 @@ export class Rng {
   /** A stream for a purpose: `Rng.for(42, "train", 17)`. */
   static for(root: number | string, ...path: SeedPath): Rng {
     return new Rng(deriveSeed(root, ...path));
+  }
+
+  /** The stream of item `index`: for inner loops that make millions of items from one derived seed. */
+  static indexed(seed: Seed, index: number): Rng {
+    return new Rng(indexedSeed(seed, index));
   }
 
   /** The next unsigned 32-bit integer. */
@@ -67,10 +107,12 @@ export class Rng {
 
   /** An integer in [0, bound), without modulo bias. `bound` is an integer from 1 to 2^32. */
   below(bound: number): number {
-    const limit = 0x100000000 - (0x100000000 % bound);
     for (;;) {
       const draw = this.uint32();
-      if (draw < limit) return draw % bound;
+      // draw % bound: the operator is a floating-point remainder here and costs more than the rest of the loop.
+      const rest = draw - Math.floor(draw / bound) * bound;
+      // Only whole blocks of `bound` values count.
+      if (draw - rest <= 0x100000000 - bound) return rest;
     }
   }
 

@@ -2,23 +2,37 @@
 import { z } from "zod";
 import { UserError } from "../lib/errors.ts";
 import type { Rng } from "../lib/rng.ts";
-import { quote } from "../lib/text.ts";
-import { canReach } from "./countdownReach.ts";
+import { numberOfSolutions } from "./countdownCount.ts";
+import { factorDistance, meanDistance } from "./countdownHeuristics.ts";
+import { canReach, canReachWithSome } from "./countdownReach.ts";
 import type { Applied, Puzzle, Violation } from "./puzzle.ts";
+import { readRecord, readWith } from "./read.ts";
 
 const operand = z.number().int().min(1).max(1_000_000);
 const range = z
   .tuple([operand, operand])
   .refine(([low, high]) => low <= high, { error: "the first number of a range must not exceed the second" });
 
+/** How many numbers make the hidden number of a deep problem. */
+const hiddenFrom = 4;
+
 /** Options of the generator. Defaults are those of Stream of Search (operands 1-99, targets 10-100, a tenth of the targets held out). */
-export const countdownOptions = z.strictObject({
-  kind: z.literal("countdown"),
-  numbers: z.number().int().min(2).max(6).default(4).describe("how many numbers a problem has"),
-  operands: range.default([1, 99]).describe("range of the numbers, both ends included"),
-  targets: range.default([10, 100]).describe("range of the targets, both ends included"),
-  holdOutTargets: z.number().min(0).max(1).default(0.1).describe("share of the target values that never occur in training"),
-});
+export const countdownOptions = z
+  .strictObject({
+    kind: z.literal("countdown"),
+    numbers: z.number().int().min(2).max(8).default(4).describe("how many numbers a problem has"),
+    operands: range.default([1, 99]).describe("range of the numbers, both ends included"),
+    targets: range.default([10, 100]).describe("range of the targets, both ends included"),
+    holdOutTargets: z.number().min(0).max(1).default(0.1).describe("share of the target values that never occur in training"),
+    deep: z
+      .boolean()
+      .optional()
+      .describe("the first four numbers make a hidden number, which makes the target with the others; default: false"),
+  })
+  .refine(({ numbers, deep }) => !deep || numbers > hiddenFrom, {
+    path: ["deep"],
+    error: "deep problems have 5 to 8 numbers; set puzzle.numbers",
+  });
 export type CountdownOptions = z.output<typeof countdownOptions>;
 
 export interface CountdownProblem {
@@ -59,8 +73,12 @@ function withoutOne(pool: readonly number[], value: number): number[] {
   return index < 0 ? [...pool] : [...pool.slice(0, index), ...pool.slice(index + 1)];
 }
 
+function descending(numbers: readonly number[]): number[] {
+  return [...numbers].sort((a, b) => b - a);
+}
+
 function withOne(pool: readonly number[], value: number): number[] {
-  return [...pool, value].sort((a, b) => b - a);
+  return descending([...pool, value]);
 }
 
 function operandViolation(pool: CountdownState, action: CountdownAction): Violation | undefined {
@@ -124,6 +142,9 @@ const targetsTried = 20;
 /**
  * A solvable problem (all numbers used): the target uniformly from `targets`, then operands uniformly until they can make
  * it, as in Stream of Search. The numbers come in random order. `accept` may refuse a solvable problem.
+ * A deep problem is drawn in two parts, each as above: a hidden number and the last numbers that make the target with it, then four
+ * numbers that make the hidden one and stand first. ("To Backtrack or Not to Backtrack" shows the hidden number as a fifth
+ * one, which leaves it over at the end; here it is hidden indeed and every number is used, so the family's rules hold.)
  * Throws UserError("puzzle-empty") after 40,000 draws without success.
  */
 export function drawCountdown(
@@ -132,17 +153,37 @@ export function drawCountdown(
   targets: readonly number[],
   accept: (problem: CountdownProblem) => boolean = () => true,
 ): CountdownProblem {
-  const [low, high] = options.operands;
   for (let round = 0; round < targetsTried && targets.length > 0; round++) {
     const target = rng.pick(targets);
     for (let draw = 0; draw < drawsPerTarget; draw++) {
-      const numbers = Array.from({ length: options.numbers }, () => rng.between(low, high));
-      if (!canReach(numbers, target)) continue;
+      const numbers = drawNumbers(rng, options, target);
+      if (!numbers) continue;
       const problem: CountdownProblem = { puzzle: "countdown", numbers, target };
       if (accept(problem)) return problem;
     }
   }
   throw emptyError(options, targets);
+}
+
+/** One draw of numbers, or undefined where they cannot make the target. */
+function drawNumbers(
+  rng: Rng,
+  { numbers, operands: [low, high], deep }: CountdownOptions,
+  target: number,
+): number[] | undefined {
+  const draw = (count: number) => Array.from({ length: count }, () => rng.between(low, high));
+  if (!deep) {
+    const drawn = draw(numbers);
+    return canReach(drawn, target) ? drawn : undefined;
+  }
+  const hidden = rng.between(low, high);
+  const last = draw(numbers - hiddenFrom);
+  if (!canReach([hidden, ...last], target)) return undefined;
+  for (let tried = 0; tried < drawsPerTarget; tried++) {
+    const first = draw(hiddenFrom);
+    if (canReach(first, hidden)) return [...first, ...last];
+  }
+  return undefined;
 }
 
 function emptyError(options: CountdownOptions, targets: readonly number[]): UserError {
@@ -151,8 +192,9 @@ function emptyError(options: CountdownOptions, targets: readonly number[]): User
     operands,
     targets: [low, high],
     holdOutTargets,
+    deep,
   } = options;
-  const asked = `puzzle.numbers ${numbers}, puzzle.operands [${operands.join(", ")}], puzzle.targets [${low}, ${high}], puzzle.holdOutTargets ${holdOutTargets}`;
+  const asked = `${deep ? "puzzle.deep true, " : ""}puzzle.numbers ${numbers}, puzzle.operands [${operands.join(", ")}], puzzle.targets [${low}, ${high}], puzzle.holdOutTargets ${holdOutTargets}`;
   const found =
     targets.length === 0
       ? "these leave no target value"
@@ -161,20 +203,6 @@ function emptyError(options: CountdownOptions, targets: readonly number[]): User
     "puzzle-empty",
     `countdown: ${found}: ${asked}. Widen puzzle.operands or bring puzzle.targets within their reach.`,
   );
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
-}
-
-/** Distance of a number to the nearest factor of the target (from 2 up; the target itself is one). */
-function factorDistance(value: number, target: number): number {
-  let best = Math.abs(value - target);
-  for (let low = 1; low * low <= target; low++) {
-    if (target % low !== 0) continue;
-    for (const factor of [low, target / low]) if (factor > 1) best = Math.min(best, Math.abs(value - factor));
-  }
-  return best;
 }
 
 // Steps with invented operands make a claimed pool grow; a long text of them must not cost memory without bound.
@@ -186,6 +214,17 @@ function claimedPool(pool: CountdownState, action: CountdownAction): CountdownSt
   return withOne(rest.slice(0, claimedPoolLimit - 1), action.result);
 }
 
+// Above this size a hopeless pool takes long: only parts of up to `partsSearched` numbers are searched, and a failure says nothing.
+const exactUpTo = 7;
+const partsSearched = 5;
+
+function canSolve(pool: CountdownState, target: number): boolean | undefined {
+  // Only a step against the rules leaves a negative number, and the rules do not say what follows from one.
+  if ((pool.at(-1) ?? 0) < 0) return pool.includes(target) || undefined;
+  if (pool.length <= exactUpTo) return canReachWithSome(pool, target);
+  return canReachWithSome(pool.slice(0, 8), target, partsSearched) || pool.includes(target) || undefined;
+}
+
 const wholeNumber = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 const problemSchema = z.strictObject({
   puzzle: z.literal("countdown"),
@@ -193,16 +232,14 @@ const problemSchema = z.strictObject({
   target: wholeNumber,
 });
 
-function readProblem(value: unknown): CountdownProblem {
-  const parsed = problemSchema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0];
-  const field = issue?.path.length ? `"${issue.path.join(".")}"` : "the record";
-  const expected = '{"puzzle":"countdown","numbers":[2 to 8 non-negative integers],"target":a non-negative integer}';
-  throw new UserError(
-    "problem",
-    `countdown problem: ${field}: ${issue?.message ?? "wrong"}; found ${quote(JSON.stringify(value) ?? "nothing", 120)}, expected ${expected}`,
-  );
+const expectedProblem = '{"puzzle":"countdown","numbers":[2 to 8 non-negative integers],"target":a non-negative integer}';
+
+/** "45,39,2,10 -> 62". */
+function readText(text: string): CountdownProblem | undefined {
+  const match = /^\s*(\d+(?:[\s,]+\d+)*)\s*->\s*(\d+)\s*$/.exec(text);
+  if (match === null) return undefined;
+  const numbers = (match[1] as string).split(/[\s,]+/).map(Number);
+  return readRecord(problemSchema, { puzzle: "countdown", numbers, target: Number(match[2]) }, "countdown", expectedProblem);
 }
 
 /**
@@ -210,8 +247,11 @@ function readProblem(value: unknown): CountdownProblem {
  * setting `useAllNumbers` also ask for `allUsed`. `actions` gives each pair of values once, the larger operand first,
  * pairs in descending order, operators in the order + * - /; `apply` also takes the operands in the other order.
  */
-export const countdown: Required<Puzzle<CountdownOptions, CountdownProblem, CountdownState, CountdownAction>> = {
+type CountdownPuzzle = Puzzle<CountdownOptions, CountdownProblem, CountdownState, CountdownAction>;
+export const countdown: CountdownPuzzle &
+  Required<Pick<CountdownPuzzle, "applyAsClaimed" | "allUsed" | "readText" | "canSolve" | "statistics">> = {
   name: "countdown",
+  readOptions: (value) => readWith(countdownOptions, value, "config", "puzzle"),
   generate: (rng, options) => {
     const [low, high] = options.targets;
     return drawCountdown(
@@ -221,7 +261,7 @@ export const countdown: Required<Puzzle<CountdownOptions, CountdownProblem, Coun
     );
   },
   canonicalKey: (problem) => `countdown:${[...problem.numbers].sort((a, b) => a - b).join(",")}:${problem.target}`,
-  root: (problem) => [...problem.numbers].sort((a, b) => b - a),
+  root: (problem) => descending(problem.numbers),
   actions: (_problem, pool) => actions(pool),
   apply: (_problem, pool, action): Applied<CountdownState> => {
     const found = violation(pool, action);
@@ -231,12 +271,18 @@ export const countdown: Required<Puzzle<CountdownOptions, CountdownProblem, Coun
   applyAsClaimed: (_problem, pool, action) => claimedPool(pool, action),
   isGoal: (problem, pool) => pool.includes(problem.target),
   allUsed: (_problem, pool) => pool.length === 1,
+  /** By ANY of the numbers, so that a dead end is a state from which no rule of grading lets anybody win. Undefined: not found, not excluded. */
+  canSolve: (problem, pool) => canSolve(pool, problem.target),
   stateKey: (pool) => pool.join(","),
   /** Stream of Search: `sum` = mean distance of the pool to the target; `mult` = sum of the distances to the nearest factor of the target. */
   heuristics: {
-    sum: (problem, pool) => mean(pool.map((value) => Math.abs(value - problem.target))),
-    mult: (problem, pool) => pool.reduce((sum, value) => sum + factorDistance(value, problem.target), 0),
+    sum: { estimate: (problem, pool) => meanDistance(pool, problem.target) },
+    mult: { estimate: (problem, pool) => factorDistance(pool, problem.target) },
   },
-  readProblem,
+  readProblem: (value) => readRecord(problemSchema, value, "countdown", expectedProblem),
+  readText,
+  /** Beyond five numbers there are too many solutions to count for each problem. */
+  statistics: ({ numbers, target }): Record<string, number> =>
+    numbers.length <= 5 ? { numberOfSolutions: numberOfSolutions(descending(numbers), target) } : {},
   writeProblem: (problem) => ({ puzzle: "countdown", numbers: [...problem.numbers], target: problem.target }),
 };

@@ -1,7 +1,8 @@
 // Runs a plan: every stage once, as soon as its inputs are there, as many at a time as there are workers. A failed stage
 // takes down what depends on it and nothing else; what is in the store already is not run again.
 import { stat } from "node:fs/promises";
-import type { ArmSettings } from "../config/schema.ts";
+import type { ArmSettings, PolicySettings } from "../config/schema.ts";
+import { defaultNewTokens } from "../decode/policies.ts";
 import { UserError } from "../lib/errors.ts";
 import type { ArmPlan, Plan, Stage } from "../plan/plan.ts";
 import type { Artefact } from "../store/store.ts";
@@ -145,11 +146,16 @@ async function runStage(
   const arm = plan.arms.find((candidate) => stage.arms.includes(candidate.name)) as ArmPlan;
   const { settings } = arm;
   const address = { key: stage.key, label: stage.id, settings: stage.settings };
-  const format = settings.data.train.format;
+  const format = findFormat(settings.puzzle.kind, settings.data.train.format);
   const input = (role: string) => artefacts.get(stage.inputs[role] as string) as Artefact;
   switch (stage.kind) {
     case "problems":
-      return makeProblems(context, address, { puzzle: settings.puzzle, test: settings.data.test, format, seed: settings.seed });
+      return makeProblems(context, address, {
+        puzzle: settings.puzzle,
+        test: settings.data.test,
+        format: settings.data.train.format,
+        seed: settings.seed,
+      });
     case "dataset":
       return makeDataset(context, address, { puzzle: settings.puzzle, train: settings.data.train, seed: settings.seed });
     case "train": {
@@ -160,7 +166,7 @@ async function runStage(
     }
     case "decode": {
       const name = stage.policy as string;
-      const policy = settings.decode[name] as ArmSettings["decode"][string];
+      const policy = withRoom(settings.decode[name] as ArmSettings["decode"][string], settings.train?.maxTokens ?? 0);
       const train = stage.inputs.train === undefined ? undefined : input("train");
       const model = await modelOf(context, arm, train);
       const common = { ...address, policy, policyName: name, seed: settings.seed, format, grade: settings.grade };
@@ -173,6 +179,11 @@ async function runStage(
   }
 }
 
+/** A model trained on long traces may write as long ones, where the policy says nothing. */
+function withRoom(policy: PolicySettings, trained: number): PolicySettings {
+  return policy.maxNewTokens === undefined && trained > defaultNewTokens ? { ...policy, maxNewTokens: trained } : policy;
+}
+
 async function fromDirectory(settings: ArmSettings): Promise<boolean> {
   if ("architecture" in settings.model) return false;
   const found = await stat(settings.model.from).catch(() => undefined);
@@ -180,8 +191,8 @@ async function fromDirectory(settings: ArmSettings): Promise<boolean> {
 }
 
 async function modelOf(context: RunContext, arm: ArmPlan, train: Artefact | undefined) {
-  const { model, seed, data } = arm.settings;
-  const backtrack = findFormat(data.train.format).markers.backtrack ?? "";
+  const { model, seed, data, puzzle } = arm.settings;
+  const backtrack = findFormat(puzzle.kind, data.train.format).markers.backtrack ?? "";
   const dtype = model.dtype === "auto" ? context.environment.dtype : model.dtype;
   if (train !== undefined) return trainedModelSpec(train.key, `${train.directory}/checkpoint`, dtype, backtrack);
   return initialModelSpec(model, { seed, tokenizer: "", dtype, isDirectory: await fromDirectory(arm.settings), backtrack });

@@ -3,6 +3,9 @@ import { type CountdownAction, type CountdownProblem, countdown } from "../puzzl
 import { canReach } from "../puzzle/countdownReach.ts";
 import type { Puzzle } from "../puzzle/puzzle.ts";
 import type { SearchEvent } from "./events.ts";
+import type { SettingsOf } from "./settings.ts";
+import { isSolution, type Solver, type SolverBudget } from "./solver.ts";
+import { type Child, childrenOf, Recurrence, rootNode, type TreeNode } from "./tree.ts";
 
 /**
  * The first solution that depth-first search finds in the puzzle's order of actions (pool sorted descending, + * - /,
@@ -42,42 +45,62 @@ export function countSolutions(numbers: readonly number[], target: number): numb
   return count(countdown.root(problem));
 }
 
+interface Frame<State, Action> {
+  readonly node: TreeNode<State>;
+  readonly children: readonly Child<State, Action>[];
+  /** Index of the child whose turn is next. */
+  next: number;
+  expanded: boolean;
+}
+
 /**
  * The events of a depth-first search, in the puzzle's order of actions, up to its first goal or the end of the space.
- * A goal is a state that `isGoal` accepts and, where the puzzle has `allUsed`, that leaves nothing over. Each child is
- * generated and visited at once; a state without a way to the goal is declared a dead end and left for its parent.
- * `maxNodes` bounds the nodes generated; when it is spent the events end without goal or dead end.
+ * Each child is generated and visited at once; a state without a way to the goal is declared a dead end and left for its
+ * parent. Where states recur (graphs, mazes), each is expanded once: see `Recurrence`. `maxNodes` bounds the nodes
+ * generated; when it is spent the events end without goal or dead end.
  */
 export function* exhaustive<Options, Problem, State, Action>(
   puzzle: Puzzle<Options, Problem, State, Action>,
   problem: Problem,
-  options: { readonly maxNodes?: number } = {},
-): Generator<SearchEvent<Action>, void> {
+  options: SolverBudget = {},
+): Generator<SearchEvent<Action, State>, void> {
   const maxNodes = options.maxNodes ?? Number.POSITIVE_INFINITY;
-  let nodes = 0;
-  const isSolution = (state: State) => puzzle.isGoal(problem, state) && (puzzle.allUsed?.(problem, state) ?? true);
-
-  /** Yields the search below a node; returns whether the search is over. */
-  function* below(node: number, state: State): Generator<SearchEvent<Action>, boolean> {
-    if (isSolution(state)) {
-      yield { kind: "goal", node };
-      return true;
-    }
-    const actions = puzzle.actions(problem, state);
-    if (actions.length > 0) yield { kind: "expand", node };
-    for (const action of actions) {
-      const applied = puzzle.apply(problem, state, action);
-      if (!applied.ok)
-        throw new Error(`${puzzle.name}: actions() lists an action that apply() refuses: ${applied.violation.message}`);
-      if (nodes >= maxNodes) return true;
-      const child = ++nodes;
-      yield { kind: "generate", node: child, parent: node, action };
-      yield { kind: "visit", node: child };
-      if (yield* below(child, applied.state)) return true;
-      yield { kind: "backtrack", from: child, to: node };
-    }
-    yield { kind: "deadEnd", node };
-    return false;
+  const recurrence = new Recurrence();
+  const open = (node: TreeNode<State>): Frame<State, Action> => {
+    recurrence.expand(node);
+    return { node, children: childrenOf(puzzle, problem, node.state), next: 0, expanded: false };
+  };
+  const root = rootNode(puzzle, problem);
+  if (isSolution(puzzle, problem, root.state)) {
+    yield { kind: "goal", node: 0 };
+    return;
   }
-  yield* below(0, puzzle.root(problem));
+  const stack = [open(root)];
+  let nodes = 0;
+  for (let frame = stack.at(-1); frame; frame = stack.at(-1)) {
+    const { node } = frame;
+    const child = frame.children[frame.next++];
+    if (child === undefined) {
+      yield { kind: "deadEnd", node: node.id };
+      if (node.parent) yield { kind: "backtrack", from: node.id, to: node.parent.id };
+      stack.pop();
+      continue;
+    }
+    const key = puzzle.stateKey(child.state);
+    if (recurrence.refuses(node, key)) continue;
+    if (nodes >= maxNodes) return;
+    if (!frame.expanded) yield { kind: "expand", node: node.id };
+    frame.expanded = true;
+    const id = ++nodes;
+    yield { kind: "generate", node: id, parent: node.id, action: child.action };
+    yield { kind: "visit", node: id };
+    if (isSolution(puzzle, problem, child.state)) {
+      yield { kind: "goal", node: id };
+      return;
+    }
+    stack.push(open({ id, state: child.state, key, parent: node }));
+  }
 }
+
+/** Solver `exhaustive`: the reference search through every legal action; draws nothing from the rng. */
+export const exhaustiveSolver: Solver<SettingsOf<"exhaustive">> = { name: "exhaustive", solve: exhaustive };

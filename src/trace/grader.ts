@@ -1,9 +1,11 @@
-// Replays a parsed text against the rules and says, step by step, what is wrong. Never throws on a text and never
+// The verdict on a text: parsed by its format, replayed against the rules, counted. Never throws on a text and never
 // evaluates it; knows no puzzle but through its port.
 import type { Puzzle } from "../puzzle/puzzle.ts";
-import type { NodeId, SearchEvent } from "../solver/events.ts";
-import type { Format, Span } from "./format.ts";
-import type { ErrorKind, TraceError, Verdict } from "./verdict.ts";
+import type { Format, Parsed, Span } from "./format.ts";
+import { calibrate } from "./graderCalibration.ts";
+import { Replay } from "./graderReplay.ts";
+import { countTokens } from "./tokenCount.ts";
+import type { TraceError, TraceStatistics, Verdict } from "./verdict.ts";
 
 export interface GradeOptions {
   /**
@@ -12,145 +14,148 @@ export interface GradeOptions {
    * solutions use all numbers, and a verdict's `allUsed` says whether the text did.
    */
   readonly useAllNumbers?: boolean;
-}
-
-/** Where the replay stands at one node. */
-interface Replayed<State> {
-  /** What the text claims: a wrong step's stated result counts. */
-  readonly claimed: State;
-  /** What the right steps alone lead to. */
-  readonly right: State;
-}
-
-const errorKinds: readonly ErrorKind[] = [
-  "format",
-  "arithmetic",
-  "operand",
-  "rule",
-  "false-goal",
-  "goal-missed",
-  "numbers-left",
-];
-
-/** A puzzle may name violations of its own; those that the taxonomy lacks are rule errors. */
-function asErrorKind(kind: string): ErrorKind {
-  return errorKinds.find((known) => known === kind) ?? "rule";
-}
-
-class Replay<Problem, State, Action> {
-  readonly errors: TraceError[] = [];
-  steps = 0;
-  backtracks = 0;
-  declared = false;
-  reached = false;
-  last: State;
-  readonly #nodes = new Map<NodeId, Replayed<State>>();
-  readonly #puzzle: Puzzle<never, Problem, State, Action>;
-  readonly #problem: Problem;
-  readonly #useAllNumbers: boolean;
-
-  constructor(puzzle: Puzzle<never, Problem, State, Action>, problem: Problem, useAllNumbers: boolean) {
-    this.#puzzle = puzzle;
-    this.#problem = problem;
-    this.#useAllNumbers = useAllNumbers;
-    this.last = puzzle.root(problem);
-    this.#arrive(0, { claimed: this.last, right: this.last });
-  }
-
-  add(kind: ErrorKind, span: Span, message: string, step = this.steps): void {
-    this.errors.push({ kind, step, span, message });
-  }
-
-  event(event: SearchEvent<Action>, span: Span): void {
-    if (event.kind === "generate") this.#generate(event, span);
-    else if (event.kind === "backtrack") this.backtracks++;
-    else if (event.kind === "goal") this.#goal(event.node, span);
-  }
-
-  #generate(event: { readonly node: NodeId; readonly parent: NodeId; readonly action: Action }, span: Span): void {
-    const from = this.#at(event.parent);
-    const claimed = this.#puzzle.apply(this.#problem, from.claimed, event.action);
-    const right = this.#puzzle.apply(this.#problem, from.right, event.action);
-    if (!claimed.ok) this.add(asErrorKind(claimed.violation.kind), span, claimed.violation.message);
-    this.#arrive(event.node, {
-      claimed: claimed.ok
-        ? claimed.state
-        : (this.#puzzle.applyAsClaimed?.(this.#problem, from.claimed, event.action) ?? from.claimed),
-      right: right.ok ? right.state : from.right,
-    });
-    this.steps++;
-  }
-
-  #goal(node: NodeId, span: Span): void {
-    const { claimed } = this.#at(node);
-    this.declared = true;
-    if (!this.#puzzle.isGoal(this.#problem, claimed)) {
-      this.add("false-goal", span, `success is declared, but the state is [${this.#puzzle.stateKey(claimed)}]`);
-    } else if (this.#useAllNumbers && !this.#allUsed(claimed)) {
-      this.add(
-        "numbers-left",
-        span,
-        `the target is reached, but not all numbers are used: the state is [${this.#puzzle.stateKey(claimed)}]`,
-      );
-    }
-  }
-
-  #arrive(node: NodeId, replayed: Replayed<State>): void {
-    this.#nodes.set(node, replayed);
-    this.last = replayed.claimed;
-    const complete = !this.#useAllNumbers || this.#allUsed(replayed.right);
-    if (complete && this.#puzzle.isGoal(this.#problem, replayed.right)) this.reached = true;
-  }
-
-  #at(node: NodeId): Replayed<State> {
-    const replayed = this.#nodes.get(node);
-    if (!replayed) throw new Error(`the format's parser refers to node ${node} before it is generated`);
-    return replayed;
-  }
-
-  #allUsed(state: State): boolean {
-    return this.#puzzle.allUsed?.(this.#problem, state) ?? true;
-  }
+  /** Whether to ask the puzzle of every state that was left or gone on from whether it was a dead end (`canSolve`). Costly. */
+  readonly deadEnds?: boolean;
+  /** Whether to count `tokensToGoal`. */
+  readonly tokens?: boolean;
 }
 
 /**
- * The verdict on a model's text: the response, or prompt and response. Spans are ranges of `text` as given.
- * One error per wrong step (operand before rule and arithmetic); the replay goes on from the state that a wrong step
- * claims, so later steps are judged by what the text says. `goal-missed` stands only where the text could be read to its
- * end: after a format error nobody knows how it would have ended. A text that ends in a backtrack mark is not solved.
- * Never throws on any text.
+ * The verdict on a model's text: the response, or prompt and response. Spans are ranges of `text` as given; errors stand in
+ * their order in it, the first 100,000 of them. The replay goes on from the state that a wrong step claims, so later steps are judged by what the text
+ * says. What each kind means exactly:
+ * - `format`: the text leaves the grammar; nothing after that is read, and no end is judged
+ * - `operand`, `arithmetic`, `rule`, `neighbours`, `candidates` at a step: the puzzle's `apply` refuses it, for the first
+ *   reason it names; one error a step. `rule` also where an answer is no path of legal steps from the root
+ * - `state`: the parser found that something the text says twice does not agree
+ * - `jump`: the search moves to a node that was never generated
+ * - `neighbours` at a list (Discipline.allChildren): a legal child is missing, listed twice or out of the puzzle's order
+ * - `queue` (Discipline.frontier): by fifo, the node expanded is not the oldest open one (a state known before does not enter
+ *   the queue again); by astar, another open one has less depth + heuristic (ties are free)
+ * - `revisit` (Discipline.noRevisit): a state is expanded again, unless astar found it a cheaper way since
+ * - `traceback`: the way told back from the goal is not the way in the tree, state by state
+ * - `false-goal`: success is declared, or an answer ends, where `isGoal` is false
+ * - `goal-missed`: the text could be read to its end and declares no success; a text that ends in a backtrack mark gives up
+ * - `numbers-left`: the goal is true, but the option `useAllNumbers` is on and `allUsed` false
+ * - `not-shortest`: success is true, but longer than `shortestLength`, and the puzzle demands the shortest
+ * - `dead-end-invented`: a dead end is declared at a goal with everything used, or (Discipline.assertsDeadEnds) where
+ *   `canSolve` is true; judged once a node
+ * - `dead-end-denied` (Discipline.assertsDeadEnds): a step that leads on from a state, no goal, where `actions` gives none
+ * Never throws on any text; throws only for a parser that refers to nodes it never brought in.
  */
 export function grade<Problem, State, Action>(
-  format: Format<Problem, Action>,
-  puzzle: Puzzle<never, Problem, State, Action>,
+  format: Format<Problem, Action, State>,
+  puzzle: Puzzle<unknown, Problem, State, Action>,
   problem: Problem,
   text: string,
   options: GradeOptions = {},
 ): Verdict {
   const prompt = format.prompt(problem);
   const offset = text.startsWith(prompt) ? prompt.length : 0;
-  const shift = ([from, to]: Span): Span => [from + offset, to + offset];
-  const parsed = format.parse(problem, text.slice(offset));
-  const replay = new Replay(puzzle, problem, options.useAllNumbers ?? false);
-  for (const [index, event] of parsed.events.entries()) replay.event(event, shift(parsed.eventSpans[index] as Span));
-  for (const error of parsed.errors) replay.add("format", shift(error.span), error.message);
-  if (!replay.declared && parsed.errors.length === 0) {
-    const end =
-      parsed.events.at(-1)?.kind === "backtrack"
-        ? shift(parsed.eventSpans.at(-1) as Span)
-        : ([text.length, text.length] as const);
-    replay.add(
-      "goal-missed",
-      end,
-      end[0] === end[1] ? "the text ends without declaring success" : "the text gives up: it ends in a backtrack mark",
-    );
-  }
-  const allUsed = puzzle.allUsed?.(problem, replay.last);
+  const response = text.slice(offset);
+  const parsed = format.parse(problem, response);
+  const replay = new Replay(puzzle, problem, format.discipline, options.useAllNumbers ?? false);
+  replayAll(replay, parsed);
+  judgeEnd(replay, puzzle, problem, parsed, response);
+  const errors = inOrder(replay.errors, offset);
+  const allUsed = puzzle.allUsed?.(problem, replay.last.state);
+  const goalEnd = options.tokens ? replay.firstSuccess?.span[1] : undefined;
+  const tokens = goalEnd === undefined ? undefined : countTokens(format.vocabulary, response.slice(0, goalEnd));
   return {
-    solved: replay.declared && replay.errors.length === 0,
+    solved: replay.declared && errors.length === 0,
     reached: replay.reached,
     ...(allUsed === undefined ? {} : { allUsed }),
-    errors: replay.errors,
-    stats: { steps: replay.steps, backtracks: replay.backtracks },
+    errors,
+    stats: {
+      ...statistics(replay, errors, puzzle, problem),
+      ...(tokens === undefined ? {} : { tokensToGoal: tokens }),
+      ...(options.deadEnds ? { backtrackCalibration: calibrate(puzzle, problem, replay.tree.nodes(), replay.left) } : {}),
+    },
+  };
+}
+
+/** Events and what the parser complained about, in the order of the text. */
+function replayAll<Problem, State, Action>(
+  replay: Replay<Problem, State, Action>,
+  { events, eventSpans, errors }: Parsed<Action, State>,
+): void {
+  const complaints = errors
+    .map((error) => ({ error, place: error.event ?? firstFrom(eventSpans, error.span[0]) }))
+    .sort((a, b) => a.place - b.place);
+  let next = 0;
+  const complain = (upTo: number) => {
+    for (let found = complaints[next]; found && found.place <= upTo; found = complaints[++next]) {
+      const { kind, span, message } = found.error;
+      replay.add(kind ?? "format", span, message);
+    }
+  };
+  for (let index = 0; index < events.length; index++) {
+    complain(index);
+    replay.event(events[index] as (typeof events)[number], eventSpans[index] as Span);
+  }
+  complain(events.length);
+}
+
+/** Index of the first span that begins at `at` or later, by bisection. */
+function firstFrom(spans: readonly Span[], at: number): number {
+  let [low, high] = [0, spans.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((spans[middle] as Span)[0] < at) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function judgeEnd<Problem, State, Action>(
+  replay: Replay<Problem, State, Action>,
+  puzzle: Puzzle<unknown, Problem, State, Action>,
+  problem: Problem,
+  { events, eventSpans, errors }: Parsed<Action, State>,
+  response: string,
+): void {
+  const complete = errors.every((error) => error.kind !== undefined && error.kind !== "format");
+  replay.end(complete);
+  const success = replay.lastSuccess;
+  if (success && puzzle.demandsShortest) {
+    const shortest = puzzle.shortestLength?.(problem) ?? success.length;
+    if (success.length > shortest) {
+      replay.add("not-shortest", success.span, `the answer takes ${success.length} steps, the shortest way ${shortest}`);
+    }
+  }
+  if (replay.declared || !complete) return;
+  if (events.at(-1)?.kind === "backtrack") {
+    replay.add("goal-missed", eventSpans.at(-1) as Span, "the text gives up: it ends in a backtrack mark");
+  } else {
+    replay.add("goal-missed", [response.length, response.length], "the text ends without declaring success");
+  }
+}
+
+/** By where they begin (a list of children is judged at its end), with spans of the whole text. */
+function inOrder(errors: readonly TraceError[], offset: number): readonly TraceError[] {
+  const sorted = errors.length > 1 ? [...errors].sort((a, b) => a.span[0] - b.span[0]) : errors;
+  if (offset === 0) return sorted;
+  return sorted.map((error) => ({ ...error, span: [error.span[0] + offset, error.span[1] + offset] }));
+}
+
+/** What is counted of every text, whatever the options. */
+function statistics<Problem, State, Action>(
+  replay: Replay<Problem, State, Action>,
+  errors: readonly TraceError[],
+  puzzle: Puzzle<unknown, Problem, State, Action>,
+  problem: Problem,
+): TraceStatistics {
+  const first = errors[0];
+  const success = replay.lastSuccess;
+  const shortest = success ? puzzle.shortestLength?.(problem) : undefined;
+  return {
+    steps: replay.steps,
+    backtracks: replay.backtracks,
+    deadEnds: replay.deadEnds,
+    nodes: replay.tree.distinctStates(),
+    mistakesBeforeSuccess: replay.mistakesBeforeSuccess,
+    ...(first ? { firstError: { kind: first.kind, step: first.step } } : {}),
+    ...(replay.firstSuccess ? { charactersToGoal: replay.firstSuccess.span[1] } : {}),
+    ...(shortest === undefined ? {} : { optimal: success?.length === shortest }),
   };
 }

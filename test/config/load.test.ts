@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { parseConfig } from "../../src/config/load.ts";
 import { UserError } from "../../src/lib/errors.ts";
+import type { CountdownOptions } from "../../src/puzzle/countdown.ts";
 
 function problemsOf(text: string, overrides: readonly string[] = []): string[] {
   try {
@@ -64,7 +65,7 @@ describe("one wrong key", () => {
 
 describe("the union of models gives one sensible answer", () => {
   it.each([
-    ["{}", ["x.yaml:3:8 model: expected a map with from, or one with architecture, width, layers, heads; found {}"]],
+    ["{}", ["x.yaml:3:8 model: expected a map with from, or one with architecture, width, layers, heads, or one with preset; found {}"]],
     ["3", ["x.yaml:3:8 model: expected a map of keys, found 3"]],
     ["{from: a/b, dtype: bf17}", [/^x\.yaml:3:27 model\.dtype: .*found "bf17"\. Did you mean bf16\?$/]],
     ["{frm: a/b}", [/model/]],
@@ -143,7 +144,7 @@ claims:
   b: {compare: [b1], expect: {}}
 `;
   expect(problemsOf(text)).toEqual([
-    'x.yaml:2:16 puzzle.kind: expected "countdown", found "countdwn". Did you mean countdown?',
+    'x.yaml:2:16 puzzle.kind: expected "countdown" or "sudoku" or "graph" or "maze" or "module", found "countdwn". Did you mean countdown?',
     "x.yaml:3:16 data.train.depht: unknown key. Did you mean depth?",
     'x.yaml:5:45 decode.b1.keep: expected "sqrt" or a whole number above 0, found "sqr". Did you mean sqrt?',
     "x.yaml:7:19 sweep.arms.direct.data.train.backtrackShar: data.train.backtrackShar: unknown key. Did you mean backtrackShare?",
@@ -164,7 +165,7 @@ describe("--set", () => {
     ]);
     expect(file.data.train).toMatchObject({ size: 7, errors: { exploration: 1, rule: 0 } });
     expect(file.train?.steps).toBe(3);
-    expect(file.puzzle.operands).toEqual([1, 5]);
+    expect((file.puzzle as CountdownOptions).operands).toEqual([1, 5]);
   });
 
   it("takes the dotted keys of grids and arms whole, and null removes", () => {

@@ -1,9 +1,11 @@
 // From one file to its arms; claims that name them; settings that cannot go together.
 import { readdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { configJsonSchema } from "../../src/config/jsonSchema.ts";
-import { parseConfig } from "../../src/config/load.ts";
+import { parseConfig, parseDataConfig } from "../../src/config/load.ts";
+import { loadModulesOf } from "../../src/data/modules.ts";
 import type { UserError } from "../../src/lib/errors.ts";
 import { buildPlan } from "../../src/plan/plan.ts";
 
@@ -33,7 +35,7 @@ describe("arms", () => {
       `sweep: {base: full, arms: {direct: {data.train.backtrackShare: 0, decode.b1: null, "decode.best": {policy: best-of-n, samples: 4}}}}\n`,
     );
     expect(base?.name).toBe("full");
-    expect(base?.settings.data.train.backtrackShare).toBe(0.5);
+    expect(base?.settings.data.train).toMatchObject({ backtrackShare: 0.5 });
     expect(direct?.settings.data.train).toEqual({ ...base?.settings.data.train, backtrackShare: 0 });
     expect(direct?.settings.decode).toEqual({
       greedy: base?.settings.decode.greedy,
@@ -230,7 +232,14 @@ describe("the published shape of the config", () => {
   const folder = new URL("../../configs/", import.meta.url);
   const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".yaml"));
 
-  it.each(files)("configs/%s parses and plans", (name) => {
+  const isData = (name: string) => name.startsWith("data/");
+  it.each(files.filter(isData))("configs/%s parses as data", async (name) => {
+    const text = read(`../../configs/${name}`);
+    await loadModulesOf(text, fileURLToPath(new URL(name, folder)));
+    expect(parseDataConfig(text, name).name).toBe(name.slice("data/".length, -".yaml".length));
+  });
+
+  it.each(files.filter((name) => !isData(name)))("configs/%s parses and plans", (name) => {
     const config = parseConfig(read(`../../configs/${name}`), name);
     const plan = buildPlan(config, { flavour: "torch", dtype: "float32" });
     expect(plan.arms.map((arm) => arm.name)).toEqual(config.arms.map((arm) => arm.name));

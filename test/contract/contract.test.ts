@@ -287,6 +287,46 @@ describe.each(["mock", "torch"] as const)("the %s worker", patience, (flavour) =
     });
   });
 
+  it("packs: the same sums", async () => {
+    await inSession(async (session) => {
+      await load(session);
+      const call = async (packed: boolean) =>
+        (await session.call("forward_backward", { dataset: "d", loss: "cross_entropy", packed }, batch)).result;
+      const [apart, packed] = [await call(false), await call(true)];
+      expect(packed).toMatchObject({ tokens: apart.tokens, trainedTokens: apart.trainedTokens });
+      expect(packed.loss).toBeCloseTo(apart.loss, 4);
+    });
+  });
+
+  it("takes a policy-gradient loss with advantages, old and, for a KL term, reference log-probs", async () => {
+    const bins = {
+      tokens: Int32Array.of(9, 10, 11, 12, 13),
+      lengths: Int32Array.of(3, 2),
+      tokenWeights: Float32Array.of(0, 1, 1, 0, 0.5),
+      advantages: Float32Array.of(0, 1, -1, 0, 0.5),
+      oldLogprobs: Float32Array.of(0, -4, -4, 0, -4),
+    };
+    const refLogprobs = Float32Array.of(0, -4, -3, 0, -5);
+    const policy = { clipLow: 0.2, clipHigh: 0.28, kl: 0 };
+    await inSession(async (session) => {
+      const { result } = await session.call("forward_backward", { loss: "policy_gradient", policy }, bins);
+      expect(result).toMatchObject({ tokens: 5, trainedTokens: 3, kl: 0, clipped: expect.any(Number) });
+      const withKl = { ...policy, kl: 0.1 };
+      const held = await session.call(
+        "forward_backward",
+        { loss: "policy_gradient", policy: withKl },
+        { ...bins, refLogprobs },
+      );
+      expect(held.result.kl).toBeGreaterThan(0);
+      const lacking = session.call("forward_backward", { loss: "policy_gradient", policy: withKl }, bins);
+      await expect(lacking).rejects.toMatchObject({ code: "bad-request" });
+    });
+    await inSession(async (session) => {
+      const without = session.call("forward_backward", { loss: "policy_gradient" }, bins);
+      await expect(without).rejects.toMatchObject({ code: "bad-request", message: expect.stringContaining("policy") });
+    });
+  });
+
   it("refuses wrong rows and weights, and the session does not go on after a call that may have half changed the model", async () => {
     await inSession(async (session) => {
       await load(session);

@@ -1,15 +1,19 @@
 import { describe, expect, it } from "vitest";
-import { trainDataSettings } from "../../src/config/schema.ts";
+import { selfBacktrackingData, testDataSettings } from "../../src/config/dataSettings.ts";
 import type { Example } from "../../src/data/example.ts";
-import { type ExampleSettings, exampleCounts, makeExample } from "../../src/data/examples.ts";
+import { exampleCounts, questionDraws } from "../../src/data/examples.ts";
 import { overlap, testProblems, trainExamples } from "../../src/data/make.ts";
+import { recipeFor } from "../../src/data/recipe.ts";
 import { splitOf } from "../../src/data/splits.ts";
 import { type CountdownAction, type CountdownState, countdown, countdownOptions } from "../../src/puzzle/countdown.ts";
 import { selfBacktracking } from "../../src/trace/formats/selfBacktracking.ts";
 import { grade } from "../../src/trace/grader.ts";
 
-function settingsOf(puzzle: object, train: object): ExampleSettings {
-  return { puzzle: countdownOptions.parse({ kind: "countdown", ...puzzle }), train: trainDataSettings.parse(train) };
+function settingsOf(puzzle: object, train: object) {
+  return {
+    puzzle: countdownOptions.parse({ kind: "countdown", ...puzzle }),
+    train: selfBacktrackingData.parse({ format: "self-backtracking", ...train }),
+  };
 }
 const three = settingsOf({ numbers: 3, operands: [1, 20], targets: [10, 60] }, { size: 1200 });
 const four = settingsOf({ numbers: 4 }, { size: 400 });
@@ -111,16 +115,11 @@ describe.each([
     for (const example of examples) expect(splitOf(settings.puzzle, countdown.readProblem(example.problem))).toBe("train");
   });
 
-  it("are the same bytes whatever the cut into shards", () => {
-    const size = settings.train.size;
-    const cut = [
-      ...trainExamples(settings, 11, 0, 100),
-      ...trainExamples(settings, 11, 100, size - 7),
-      ...trainExamples(settings, 11, size - 7),
-    ];
-    expect(JSON.stringify(cut)).toBe(JSON.stringify(examples));
-    expect(JSON.stringify(makeExample(settings, 11, size - 3))).toBe(JSON.stringify(examples[size - 3]));
-    expect(makeExample(settings, 12, 0)).not.toEqual(examples[0]);
+  it("depend on their index and the seed alone, in whatever order they are made", () => {
+    const recipe = recipeFor({ ...settings, seed: 11 });
+    const backwards = examples.map((_, index) => recipe.make(examples.length - 1 - index)).reverse();
+    expect(JSON.stringify(backwards)).toBe(JSON.stringify(examples));
+    expect(recipeFor({ ...settings, seed: 12 }).make(0)).not.toEqual(examples[0]);
   });
 });
 
@@ -149,7 +148,7 @@ describe("settings", () => {
   });
 
   it("a depth beyond the last step is refused by its key", () => {
-    expect(() => makeExample(settingsOf({ numbers: 3 }, { depth: 2 }), 1, 0)).toThrowError(
+    expect(() => recipeFor({ ...settingsOf({ numbers: 3 }, { depth: 2 }), seed: 1 })).toThrowError(
       /data\.train\.depth: 2 is beyond the last step.*steps 0 to 1/,
     );
   });
@@ -185,8 +184,48 @@ describe("settings", () => {
   });
 });
 
+// Small spaces, so that draws repeat; one of three numbers is enumerated, one of five is not.
+describe.each([
+  ["an enumerated space", { numbers: 3, operands: [1, 9], targets: [10, 29] }],
+  ["a space too large to enumerate", { numbers: 5, operands: [1, 4], targets: [10, 29] }],
+])("distinct questions of %s", (_name, narrow) => {
+  const settings = settingsOf(narrow, { size: 300, distinct: true });
+  const repeating = settingsOf(narrow, { size: 300 });
+  const keysOf = (examples: Example[]) =>
+    examples.map((example) => countdown.canonicalKey(countdown.readProblem(example.problem)));
+
+  it("repeat in no direct example, are shared by the backtracking ones, and are of the training split", () => {
+    const examples = [...trainExamples(settings, 5)];
+    const keys = keysOf(examples.filter(({ origin }) => origin === "optimal"));
+    expect(new Set(keys).size).toBe(150);
+    expect(keysOf(examples.filter(({ origin }) => origin !== "optimal"))).toEqual(keys);
+    for (const { problem } of examples) expect(splitOf(settings.puzzle, countdown.readProblem(problem))).toBe("train");
+    expect(new Set(keysOf([...trainExamples(repeating, 5)].slice(0, 150))).size).toBeLessThan(150);
+  });
+
+  it("are the draws that questionDraws gives", () => {
+    const draws = questionDraws({ ...settings, seed: 5 }, {});
+    expect(draws).toHaveLength(150);
+    expect(draws?.every((draw, index) => index === 0 || draw > (draws[index - 1] as number))).toBe(true);
+    expect(questionDraws({ ...repeating, seed: 5 }, {})).toBeUndefined();
+  });
+});
+
+it("distinct questions that are not enumerated are those of the same set without `distinct`, repeats left out", () => {
+  const narrow = { numbers: 5, operands: [1, 4], targets: [10, 29] };
+  const problemsOf = (train: object) =>
+    [...trainExamples(settingsOf(narrow, { backtrackShare: 0, ...train }), 5)].map(({ problem }) => problem);
+  const firsts = new Map<string, unknown>();
+  for (const problem of problemsOf({ size: 150 })) {
+    const key = countdown.canonicalKey(countdown.readProblem(problem));
+    if (!firsts.has(key)) firsts.set(key, problem);
+  }
+  expect(firsts.size).toBeLessThan(150);
+  expect(problemsOf({ size: 100, distinct: true })).toEqual([...firsts.values()].slice(0, 100));
+});
+
 describe("test problems", () => {
-  const test = { seen: 40, unseen: 30, dev: 20 };
+  const test = testDataSettings.parse({ seen: 40, unseen: 30, dev: 20 });
   const problems = testProblems({ puzzle: three.puzzle, test, format: "self-backtracking" }, 11);
 
   it("are as many as asked of each split, disjoint from training and from each other", () => {

@@ -2,9 +2,16 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { UserError } from "../../src/lib/errors.ts";
 import { Rng } from "../../src/lib/rng.ts";
-import { type CountdownAction, type CountdownProblem, countdown, countdownOptions } from "../../src/puzzle/countdown.ts";
+import {
+  type CountdownAction,
+  type CountdownProblem,
+  type CountdownState,
+  countdown,
+  countdownOptions,
+} from "../../src/puzzle/countdown.ts";
 import { canReach, canReachWithSome, reachableValues } from "../../src/puzzle/countdownReach.ts";
 import { findPuzzle, readProblem } from "../../src/puzzle/registry.ts";
+import { countSolutions } from "../../src/solver/exhaustive.ts";
 
 const problemOf = (numbers: number[], target: number): CountdownProblem => ({ puzzle: "countdown", numbers, target });
 
@@ -117,7 +124,8 @@ describe("reachability", () => {
     const pools = fc.oneof(
       fc.array(fc.integer({ min: 0, max: 99 }), { minLength: 2, maxLength: 2 }),
       fc.array(fc.integer({ min: 0, max: 99 }), { minLength: 4, maxLength: 4 }),
-      fc.array(fc.integer({ min: 1, max: 12 }), { minLength: 5, maxLength: 5 }),
+      fc.array(fc.integer({ min: 0, max: 12 }), { minLength: 5, maxLength: 5 }),
+      fc.array(fc.integer({ min: 0, max: 3 }), { minLength: 6, maxLength: 6 }),
     );
     fc.assert(
       fc.property(pools, (numbers) => {
@@ -140,6 +148,72 @@ describe("reachability", () => {
   });
 });
 
+/** Whether a way down the puzzle's own actions uses all numbers and ends in the target. */
+function solvedByDescent(problem: CountdownProblem): boolean {
+  let pool = countdown.root(problem);
+  while (pool.length > 1) {
+    const next = countdown
+      .actions(problem, pool)
+      .map((step) => countdown.apply(problem, pool, step))
+      .find((applied) => applied.ok && canReach(applied.state, problem.target));
+    if (!next?.ok) return false;
+    pool = next.state;
+  }
+  return pool[0] === problem.target;
+}
+
+/** Whether some state at or below holds the target, by walking them all. */
+function goalBelow(problem: CountdownProblem, pool: CountdownState): boolean {
+  if (countdown.isGoal(problem, pool)) return true;
+  return countdown.actions(problem, pool).some((step) => {
+    const next = countdown.apply(problem, pool, step);
+    return next.ok && goalBelow(problem, next.state);
+  });
+}
+
+describe("canSolve", () => {
+  it("is true exactly where a goal lies at or below, for every pool of three numbers up to 5", () => {
+    for (let a = 0; a <= 5; a++) {
+      for (let b = 0; b <= a; b++) {
+        for (let c = 0; c <= b; c++) {
+          for (let target = 0; target <= 30; target++) {
+            const problem = problemOf([a, b, c], target);
+            expect(countdown.canSolve(problem, [a, b, c])).toBe(goalBelow(problem, [a, b, c]));
+          }
+        }
+      }
+    }
+  });
+
+  it("is never false for pools that are too large or hold a negative number", () => {
+    expect(countdown.canSolve(problemOf([1, 1], 999_983), [1, 1, 1, 1, 1, 1, 1, 1])).toBeUndefined();
+    expect(countdown.canSolve(problemOf([1, 1], 9), [9, 8, 7, 6, 5, 4, 3, 2])).toBe(true);
+    expect(countdown.canSolve(problemOf([1, 1], 40), [5, 4, -3])).toBeUndefined();
+    expect(countdown.canSolve(problemOf([1, 1], 4), [5, 4, -3])).toBe(true);
+    expect(countdown.canSolve(problemOf([1, 1], 999_983), [1, 1, 1, 1, 1, 1, 1])).toBe(false);
+  });
+});
+
+describe("statistics", () => {
+  it("count solutions by hand and as brute force does", () => {
+    // 3+1=4 and no other operator.
+    expect(countdown.statistics(problemOf([1, 3], 4))).toEqual({ numberOfSolutions: 1 });
+    // 2+2 and 2*2 make 4 with 0 by +, - (4-0); 2-2=0 and 2/2=1 do not; 2+0, 2-0 (2*0, 0/2 = 0) make 2, then 2+2 and 2*2.
+    expect(countdown.statistics(problemOf([2, 0, 2], 4))).toEqual({ numberOfSolutions: 2 * 2 + 2 * 2 });
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 0, max: 12 }), { minLength: 2, maxLength: 4 }), fc.nat(30), (numbers, target) => {
+        const { numberOfSolutions } = countdown.statistics(problemOf(numbers, target));
+        expect(numberOfSolutions).toBe(countSolutions(numbers, target));
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it("leave the count out where it would take long", () => {
+    expect(countdown.statistics(problemOf([1, 2, 3, 4, 5, 6], 21))).toEqual({});
+  });
+});
+
 describe("generate", () => {
   it("draws solvable problems within the options' ranges, the same for the same seed", () => {
     for (const numbers of [2, 3, 4, 5, 6]) {
@@ -152,6 +226,36 @@ describe("generate", () => {
       expect(problem.target).toBeLessThanOrEqual(40);
       expect(valuesBySplitting(problem.numbers)).toContain(problem.target);
     }
+  });
+
+  it("draws problems of seven and eight numbers in no time, each with a solution that leads there", () => {
+    for (const numbers of [7, 8]) {
+      for (let seed = 0; seed < 20; seed++) {
+        const problem = countdown.generate(Rng.for(seed), countdownOptions.parse({ kind: "countdown", numbers }));
+        expect(problem.numbers).toHaveLength(numbers);
+        expect(solvedByDescent(problem)).toBe(true);
+      }
+    }
+  });
+
+  it("draws deep problems: the first four make a number that makes the target with the others", () => {
+    for (const numbers of [5, 7, 8]) {
+      const options = countdownOptions.parse({ kind: "countdown", numbers, deep: true, operands: [1, 30] });
+      const problem = countdown.generate(Rng.for(7, numbers), options);
+      expect(problem).toEqual(countdown.generate(Rng.for(7, numbers), options));
+      const hidden = [...valuesBySplitting(problem.numbers.slice(0, 4))].filter((value) => value >= 1 && value <= 30);
+      const last = problem.numbers.slice(4);
+      expect(last).toHaveLength(numbers - 4);
+      expect(hidden.some((value) => canReach([value, ...last], problem.target))).toBe(true);
+    }
+    const impossible = countdownOptions.parse({
+      kind: "countdown",
+      numbers: 5,
+      deep: true,
+      operands: [1, 2],
+      targets: [50, 60],
+    });
+    expect(() => countdown.generate(Rng.for(1), impossible)).toThrowError(/puzzle\.deep true, puzzle\.numbers 5/);
   });
 
   it("names the ranges when nothing satisfies them", () => {
@@ -170,7 +274,11 @@ describe("generate", () => {
     });
     expect(countdownOptions.safeParse({ kind: "countdown", number: 4 }).success).toBe(false);
     expect(countdownOptions.safeParse({ kind: "countdown", operands: [9, 1] }).success).toBe(false);
-    expect(countdownOptions.safeParse({ kind: "countdown", numbers: 7 }).success).toBe(false);
+    expect(countdownOptions.safeParse({ kind: "countdown", numbers: 9 }).success).toBe(false);
+    expect(countdownOptions.safeParse({ kind: "countdown", deep: true }).error?.issues[0]).toMatchObject({
+      path: ["deep"],
+      message: "deep problems have 5 to 8 numbers; set puzzle.numbers",
+    });
   });
 });
 
@@ -203,9 +311,9 @@ describe("heuristics", () => {
   it("are those of Stream of Search", () => {
     const problem = problemOf([45, 39, 2, 10], 62);
     // |45-62| + |39-62| + |10-62| + |2-62| = 152, over 4; factors of 62: 2, 31, 62.
-    expect(countdown.heuristics.sum?.(problem, [45, 39, 10, 2])).toBe(38);
-    expect(countdown.heuristics.mult?.(problem, [45, 39, 10, 2])).toBe(14 + 8 + 8 + 0);
-    expect(countdown.heuristics.sum?.(problem, [62])).toBe(0);
+    expect(countdown.heuristics.sum?.estimate(problem, [45, 39, 10, 2])).toBe(38);
+    expect(countdown.heuristics.mult?.estimate(problem, [45, 39, 10, 2])).toBe(14 + 8 + 8 + 0);
+    expect(countdown.heuristics.sum?.estimate(problem, [62])).toBe(0);
   });
 });
 

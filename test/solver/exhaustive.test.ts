@@ -58,7 +58,7 @@ describe("exhaustive", () => {
         ? equation(event.action)
         : event.kind === "backtrack"
           ? `back ${event.from}>${event.to}`
-          : `${event.kind} ${event.node}`,
+          : `${event.kind} ${"node" in event ? event.node : ""}`,
     );
     expect(text).toEqual([
       "expand 0",

@@ -130,9 +130,51 @@ describe("after a wrong step", () => {
     expect(errors).toHaveLength(50_001);
   });
 
-  it("counts steps and backtracks", () => {
-    expect(verdict([4, 2, 9], 6, "4+2=7\n<backtrack>").stats).toEqual({ steps: 1, backtracks: 1 });
-    expect(verdict([4, 2, 9], 6, "4+2=6\n6+9=15\nGoal Reached!").stats).toEqual({ steps: 2, backtracks: 0 });
+  it("lists the first 100,000 errors and goes on counting", () => {
+    const { errors, stats } = verdict([4, 2, 9], 6, "50-3=47\n".repeat(100_001));
+    expect(errors).toHaveLength(100_000);
+    expect(stats).toMatchObject({ steps: 100_001, mistakesBeforeSuccess: 100_001 });
+  });
+});
+
+describe("statistics", () => {
+  it("count steps, states and mistakes, and name the first error", () => {
+    // States: [9,4,2], the claimed [9,7]; the step is wrong.
+    expect(verdict([4, 2, 9], 6, "4+2=7\n<backtrack>").stats).toEqual({
+      steps: 1,
+      backtracks: 1,
+      deadEnds: 0,
+      nodes: 2,
+      mistakesBeforeSuccess: 1,
+      firstError: { kind: "arithmetic", step: 0 },
+    });
+    // 4+2=6 would have been enough; the goal is declared of [15].
+    expect(verdict([4, 2, 9], 6, "4+2=6\n6+9=15\nGoal Reached!").stats).toEqual({
+      steps: 2,
+      backtracks: 0,
+      deadEnds: 0,
+      nodes: 3,
+      mistakesBeforeSuccess: 0,
+      firstError: { kind: "false-goal", step: 2 },
+    });
+  });
+
+  it("measure the way to the goal from the response's start, in characters and tokens", () => {
+    const prompt = "###Question: numbers [4, 4, 2]->target 10\n###Response:\n";
+    const { stats } = verdict([4, 4, 2], 10, `${prompt}4+4=8\n8+2=10\nGoal Reached!`, { tokens: true });
+    // Lines of 6 and 7 characters, a token each; the mark has 13 and is one token.
+    expect(stats).toMatchObject({ charactersToGoal: 26, tokensToGoal: 14 });
+  });
+
+  it.each([
+    // Nothing makes 10 of 0 and 2; 8 and 2 do; a wrong step is always right to leave.
+    ["4-4=0\n<backtrack>", { truePositives: 1, falsePositives: 0, missed: 0, unknown: 0, precision: 1, recall: 1 }],
+    ["4+4=8\n<backtrack>", { truePositives: 0, falsePositives: 1, missed: 0, unknown: 0, precision: 0 }],
+    ["4+4=9\n<backtrack>", { truePositives: 1, falsePositives: 0, missed: 0, unknown: 0, precision: 1, recall: 1 }],
+    ["4-4=0\n2+0=2\n<backtrack>", { truePositives: 1, falsePositives: 0, missed: 1, unknown: 0, precision: 1, recall: 1 / 2 }],
+    ["4+4=8\n8+2=10\nGoal Reached!", { truePositives: 0, falsePositives: 0, missed: 0, unknown: 0 }],
+  ])("judge %j against the truth", (text, calibration) => {
+    expect(verdict([4, 4, 2], 10, text, { deadEnds: true }).stats.backtrackCalibration).toEqual(calibration);
   });
 });
 

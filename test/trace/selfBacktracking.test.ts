@@ -85,14 +85,14 @@ describe("laws", () => {
   it("parse(render(t)) = project(t), and project is idempotent, for any tree", () => {
     fc.assert(
       fc.property(traceOf, (trace) => {
-        const projected = selfBacktracking.project(trace);
+        const projected = selfBacktracking.project(paper, trace);
         const rendered = selfBacktracking.render(paper, trace);
         expect(selfBacktracking.parse(paper, rendered.text)).toEqual({
           events: projected,
           eventSpans: rendered.eventSpans,
           errors: [],
         });
-        expect(selfBacktracking.project(projected)).toEqual(projected);
+        expect(selfBacktracking.project(paper, projected)).toEqual(projected);
       }),
     );
   });
@@ -157,11 +157,11 @@ describe("project", () => {
       { kind: "deadEnd", node: 2 },
       { kind: "backtrack", from: 2, to: 0 },
     ];
-    expect(selfBacktracking.project(events).at(-1)).toEqual({ kind: "backtrack", from: 2, to: 1 });
+    expect(selfBacktracking.project(paper, events).at(-1)).toEqual({ kind: "backtrack", from: 2, to: 1 });
   });
 
   it("refuses a trace whose nodes come from nowhere", () => {
-    expect(() => selfBacktracking.project([{ kind: "goal", node: 3 }])).toThrowError(/node 3 was never generated/);
+    expect(() => selfBacktracking.project(paper, [{ kind: "goal", node: 3 }])).toThrowError(/node 3 was never generated/);
   });
 });
 
@@ -236,8 +236,8 @@ describe("texts that leave the grammar", () => {
 
 describe("findFormat", () => {
   it("finds by name and offers the nearest for an unknown one", () => {
-    expect(findFormat("self-backtracking")).toBe(selfBacktracking);
-    expect(() => findFormat("self-backtraking")).toThrowError(/Did you mean "self-backtracking"/);
-    expect(() => findFormat("constructor")).toThrowError(/unknown format/);
+    expect(findFormat("countdown", "self-backtracking")).toBe(selfBacktracking);
+    expect(() => findFormat("countdown", "self-backtraking")).toThrowError(/Did you mean "self-backtracking"/);
+    expect(() => findFormat("countdown", "constructor")).toThrowError(/unknown format/);
   });
 });

@@ -1,13 +1,16 @@
 // The stages that make text: test problems and training examples. No worker is needed.
 import { join } from "node:path";
-import type { PuzzleSettings, TestDataSettings, TrainDataSettings } from "../../config/schema.ts";
+import type { TestDataSettings, TrainDataSettings } from "../../config/dataSettings.ts";
+import type { PuzzleSettings } from "../../config/schema.ts";
 import type { Example } from "../../data/example.ts";
-import { testProblems, trainExamples } from "../../data/make.ts";
+import { keyOf } from "../../data/keys.ts";
+import { testProblems } from "../../data/make.ts";
+import { noJournal, writeTrainShards } from "../../data/trainShards.ts";
+import { wrongKinds } from "../../data/wrongActions.ts";
 import type { Json } from "../../lib/hash.ts";
-import { countdown } from "../../puzzle/countdown.ts";
+import { readJsonl } from "../../store/files.ts";
 import { writeJsonl } from "../../store/shards.ts";
 import type { Artefact } from "../../store/store.ts";
-import type { FormatName } from "../../trace/registry.ts";
 import type { RunContext } from "../context.ts";
 
 const examplesPerShard = 100_000;
@@ -22,7 +25,7 @@ interface StageAddress {
 export async function makeProblems(
   context: RunContext,
   stage: StageAddress,
-  settings: { puzzle: PuzzleSettings; test: TestDataSettings; format: FormatName; seed: number },
+  settings: { puzzle: PuzzleSettings; test: TestDataSettings; format: string; seed: number },
 ): Promise<Artefact> {
   return context.store.publish("problems", stage.key, about(context, stage), async (directory) => {
     const counts: Record<string, number> = {};
@@ -41,36 +44,33 @@ export async function makeDataset(
   stage: StageAddress,
   settings: { puzzle: PuzzleSettings; train: TrainDataSettings; seed: number },
 ): Promise<Artefact> {
+  const { train } = settings;
   return context.store.publish("dataset", stage.key, about(context, stage), async (directory) => {
+    const { shards, counts } = await writeTrainShards({
+      set: settings,
+      directory,
+      cache: join(context.store.root, "cache"),
+      shardSize: examplesPerShard,
+      suffix: "",
+      journal: noJournal,
+      signal: context.signal,
+      onProgress: (done) => context.progress.update(stage.label, { done, total: train.size, unit: "examples" }),
+    });
     const keys = new Set<string>();
-    const origins: Record<string, number> = {};
-    let done = 0;
-    const counted = function* (examples: Iterable<Example>) {
-      for (const example of examples) {
-        keys.add(countdown.canonicalKey(countdown.readProblem(example.problem)));
-        origins[example.origin] = (origins[example.origin] ?? 0) + 1;
-        done++;
-        context.progress.update(stage.label, { done, total: settings.train.size, unit: "examples" });
-        yield example;
-      }
-    };
-    const source = trainExamples(settings, settings.seed)[Symbol.iterator]();
-    for (let shard = 0; shard * examplesPerShard < settings.train.size; shard++) {
-      const name = `train-${String(shard).padStart(5, "0")}.jsonl`;
-      await writeJsonl(join(directory, name), counted(take(source, examplesPerShard)));
+    for (const { name } of shards) {
+      for await (const example of readJsonl<Example>(join(directory, name))) keys.add(keyOf(example));
     }
     await writeJsonl(join(directory, "keys.jsonl"), [...keys].sort());
-    const direct = origins.optimal ?? 0;
-    return { examples: done, direct, backtrack: done - direct, distinctProblems: keys.size, origins };
+    // Whatever does not end in a wrong step and the mark is a whole answer or search.
+    const backtrack = wrongKinds.reduce((sum, kind) => sum + (counts.origins[kind] ?? 0), 0);
+    return {
+      examples: train.size,
+      direct: train.size - backtrack,
+      backtrack,
+      distinctProblems: keys.size,
+      origins: counts.origins,
+    };
   });
-}
-
-function* take<T>(source: Iterator<T>, count: number): Generator<T> {
-  for (let index = 0; index < count; index++) {
-    const next = source.next();
-    if (next.done === true) return;
-    yield next.value;
-  }
 }
 
 function about(context: RunContext, stage: StageAddress) {

@@ -11,8 +11,9 @@ import { readProblem } from "../../puzzle/registry.ts";
 import { JsonlWriter, readJsonl } from "../../store/files.ts";
 import { writeJsonl } from "../../store/shards.ts";
 import type { Artefact } from "../../store/store.ts";
+import type { AnyFormat } from "../../trace/format.ts";
 import { grade } from "../../trace/grader.ts";
-import { findFormat } from "../../trace/registry.ts";
+
 import type { Verdict } from "../../trace/verdict.ts";
 import type { RunContext } from "../context.ts";
 
@@ -23,7 +24,7 @@ export interface DecodeStage {
   readonly policy: PolicySettings;
   readonly policyName: string;
   readonly seed: number;
-  readonly format: string;
+  readonly format: AnyFormat;
   readonly grade: GradeSettings;
   readonly problems: Artefact;
   readonly train: Artefact | undefined;
@@ -44,7 +45,7 @@ export async function runDecode(context: RunContext, stage: DecodeStage): Promis
   await context.store.verify(stage.problems);
   if (stage.train !== undefined) await context.store.verify(stage.train);
   const problems = await readProblems(stage.problems);
-  const format = findFormat(stage.format);
+  const { format } = stage;
   const work = await context.store.workDirectory("decode", stage.key);
   const journalPath = join(work, "attempts.jsonl");
   const journal = await JsonlWriter.open(journalPath);
@@ -84,8 +85,7 @@ export async function runDecode(context: RunContext, stage: DecodeStage): Promis
   return artefact;
 }
 
-function gradeAnswer(formatName: string, problem: TestProblem, answer: string, settings: GradeSettings): Verdict {
-  const format = findFormat(formatName);
+function gradeAnswer(format: AnyFormat, problem: TestProblem, answer: string, settings: GradeSettings): Verdict {
   const { puzzle, problem: read } = readProblem(problem.problem);
   return grade(format, puzzle, read, answer, settings);
 }
@@ -98,7 +98,7 @@ export interface GradedAttempt extends Graded {
 export interface GradeStage {
   readonly key: string;
   readonly settings: Json;
-  readonly format: string;
+  readonly format: AnyFormat;
   readonly grade: GradeSettings;
   readonly problems: Artefact;
   readonly attempts: Artefact;

@@ -6,7 +6,7 @@ import { makeFolder, readJsonl, writeAtomic } from "../../store/files.ts";
 import { copyInto, keepOnly } from "../../store/results.ts";
 import type { Artefact } from "../../store/store.ts";
 import { openTrainJournal } from "../../store/trainJournal.ts";
-import { findFormat } from "../../trace/registry.ts";
+import type { AnyFormat } from "../../trace/format.ts";
 import { tokenizerConfigJson, tokenizerJson } from "../../trace/tokenizer.ts";
 import { trainSft } from "../../train/sft.ts";
 import type { RunContext } from "../context.ts";
@@ -19,7 +19,7 @@ export interface TrainStage {
   readonly model: ModelSettings;
   readonly train: TrainSettings;
   readonly seed: number;
-  readonly format: string;
+  readonly format: AnyFormat;
   readonly dataset: Artefact;
   /** Whether `model.from` is a directory here (else a Hub id). */
   readonly isDirectory: boolean;
@@ -29,7 +29,7 @@ export interface TrainStage {
 export async function runTrain(context: RunContext, stage: TrainStage): Promise<Artefact> {
   await context.store.verify(stage.dataset);
   const work = await context.store.workDirectory("train", stage.key);
-  const format = findFormat(stage.format);
+  const { format } = stage;
   const tokenizer = join(work, "tokenizer");
   await makeFolder(tokenizer);
   await writeAtomic(join(tokenizer, "tokenizer.json"), JSON.stringify(tokenizerJson(format.vocabulary)));

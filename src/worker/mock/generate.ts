@@ -3,7 +3,8 @@
 import { Rng } from "../../lib/rng.ts";
 import { finishReason, type Params } from "../../protocol/primitives.ts";
 import type { MockModel } from "./checkpoint.ts";
-import { continueText, type Noise } from "./oracle.ts";
+import { formatOfPrompt, imitate } from "./imitator.ts";
+import { continueText, type Noise, type Segment } from "./oracle.ts";
 
 export interface CompletionRequest {
   readonly prefix: readonly number[];
@@ -35,7 +36,7 @@ export function completeMock(
   const room = Math.min(request.budget, info.context - request.prefix.length);
   const full = request.budget <= info.context - request.prefix.length ? finishReason.length : finishReason.context;
   let text = "";
-  for (const segment of continueText(prefix, rng, noise, model.backtrack)) {
+  for (const segment of segmentsOf(model, prefix, rng, noise)) {
     const { tokens, ends } = tokenizer.encode(segment.text);
     for (const [index, token] of tokens.entries()) {
       if (done.tokens.length >= room) return { ...done, text, finish: full };
@@ -51,4 +52,10 @@ export function completeMock(
   }
   // The end token is produced, but not kept: it needs room like any other.
   return { ...done, text, finish: done.tokens.length >= room ? full : finishReason.end };
+}
+
+function segmentsOf({ tokenizer, backtrack }: MockModel, prefix: string, rng: Rng, noise: Noise): Segment[] {
+  const format = formatOfPrompt(prefix, (piece) => tokenizer.id(piece) !== undefined);
+  if (format === undefined || format.name === "self-backtracking") return continueText(prefix, rng, noise, backtrack);
+  return imitate(format, prefix, rng, noise);
 }

@@ -1,0 +1,214 @@
+// The kernel of graphs with breadth-first traces: lines of traces.ts, without objects and strings in between.
+import type { TraceData } from "../../config/dataSettings.ts";
+import { solversOf } from "../../config/solvers.ts";
+import { deriveSeed, Rng } from "../../lib/rng.ts";
+import { graph } from "../../puzzle/graph.ts";
+import { GraphDraw, lowestBit } from "../../puzzle/graphDraw.ts";
+import { GraphKeys } from "../../puzzle/graphKey.ts";
+import { drawsOf } from "../draws.ts";
+
+import { hashedSplit } from "../problems.ts";
+import type { TrainSet } from "../settings.ts";
+
+import { copy, type Literal, lineBytes, literal, put, putNumber } from "./lineBytes.ts";
+import type { LineMaker } from "./lineMaker.ts";
+
+/** What stands between the neighbours of a list, before the way back, and before the way: as in trace/formats/graphBfs.ts. */
+const spellings = {
+  bfs: { comma: ",", back: ")-", answer: ">=" },
+  "bfs-article": { comma: ", ", back: ") - ", answer: "> " },
+} as const;
+type Name = keyof typeof spellings;
+
+const lessMark = 0x3c;
+const commaMark = 0x2c;
+const barMark = 0x7c;
+const slashMark = 0x2f;
+const equalsMark = 0x3d;
+const openMark = 0x28;
+const closeMark = 0x29;
+/** Digits of the index in an id, as trainId pads them. */
+const idDigits = 7;
+// As many as the composable path tries; then its error is ours.
+const drawsTried = 2000;
+
+// Labels are below 1000: with the comma after it, a label is one write of four bytes.
+const view = new DataView(lineBytes.buffer);
+
+function isBfs(set: TrainSet): set is TrainSet<TraceData> {
+  return set.puzzle.kind === graph.name && Object.hasOwn(spellings, set.train.format as string);
+}
+
+/** The line maker of a set of breadth-first traces in graphs; undefined for other sets, and where the text or the search is bounded. */
+export function graphKernel(set: TrainSet): LineMaker | undefined {
+  if (!isBfs(set) || set.train.maxTokens !== undefined) return undefined;
+  const solvers = solversOf(set.train);
+  if (!solvers.every((solver) => solver.kind === "bfs" && solver.maxNodes === undefined)) return undefined;
+  return new GraphLines(set);
+}
+
+class GraphLines implements LineMaker {
+  readonly last = { origin: "trace", solver: "bfs", solved: true, key: () => this.#key };
+  #key = "";
+  readonly #set: TrainSet<TraceData>;
+  readonly #seed;
+  readonly #draw: GraphDraw;
+  readonly #keys: GraphKeys;
+  readonly #queue: Uint16Array;
+  readonly #parent: Int16Array;
+  readonly #way: Uint16Array;
+  /** Each vertex's label and a comma as a little-endian word of bytes, and how many bytes that is. */
+  readonly #words: Uint32Array;
+  readonly #lengths: Uint8Array;
+  #wayLength = 0;
+  #nodes = 0;
+  readonly #literals: Record<"comma" | "back" | "answer" | "head" | "tail", Literal>;
+
+  constructor(set: TrainSet<TraceData>) {
+    this.#set = set;
+    this.#seed = deriveSeed(set.seed, "train", "problem");
+    this.#draw = new GraphDraw(graph.readOptions(set.puzzle));
+    const { size } = this.#draw;
+    this.#keys = new GraphKeys(size);
+    this.#queue = new Uint16Array(size);
+    this.#parent = new Int16Array(size);
+    this.#way = new Uint16Array(size);
+    this.#words = new Uint32Array(size);
+    this.#lengths = new Uint8Array(size);
+    const name = set.train.format as Name;
+    const { comma, back, answer } = spellings[name];
+    this.#literals = {
+      // The comma itself comes with the label before it.
+      comma: literal(comma.slice(1)),
+      back: literal(back),
+      answer: literal(answer),
+      head: literal('","problem":{"puzzle":"graph","text":"'),
+      tail: literal(`]],"trainEnd":true,"format":"${name}","solver":"bfs","origin":"trace","solved":true,"nodes":`),
+    };
+  }
+
+  write(index: number): Uint8Array {
+    this.#drawProblem(index);
+    this.#writeLabels();
+    const { head, tail } = this.#literals;
+    let at = put(0, idWord);
+    for (let least = 10 ** (idDigits - 1); least > index && least > 1; least /= 10) lineBytes[at++] = 0x30;
+    at = put(putNumber(at, index), head);
+    const text = at;
+    at = this.#putText(at);
+    const textLength = at - text;
+    at = copy(put(at, promptWord), text, textLength);
+    lineBytes[at++] = equalsMark;
+    at = put(at, responseWord);
+    const response = at;
+    at = this.#putSearch(at);
+    const responseLength = at - response;
+    at = put(putNumber(put(at, spansWord), responseLength), tail);
+    at = put(putNumber(at, this.#nodes), solutionWord);
+    at = this.#putWay(at, true);
+    return lineBytes.subarray(0, put(at, endWord));
+  }
+
+  /** The first graph of the draw's stream that belongs to the training split. */
+  #drawProblem(index: number): void {
+    const rng = Rng.indexed(this.#seed, index);
+    for (let attempt = 0; attempt < drawsTried; attempt++) {
+      this.#draw.draw(rng);
+      this.#key = this.#keys.key(this.#draw);
+      if (hashedSplit(this.#key) === "train") return;
+    }
+    drawsOf(this.#set).problem(index);
+    throw new Error(`graphKernel: no problem in ${drawsTried} draws, but the composable path has one`);
+  }
+
+  #writeLabels(): void {
+    const { labels, size } = this.#draw;
+    for (let vertex = 0; vertex < size; vertex++) {
+      const length = putNumber(0, labels[vertex] as number) + 1;
+      lineBytes[length - 1] = commaMark;
+      this.#words[vertex] = view.getUint32(0, true);
+      this.#lengths[vertex] = length;
+    }
+  }
+
+  /** Writes a vertex's label and a comma. */
+  #putVertex(at: number, vertex: number): number {
+    view.setUint32(at, this.#words[vertex] as number, true);
+    return at + (this.#lengths[vertex] as number);
+  }
+
+  /** Edges and query. */
+  #putText(from: number): number {
+    const { tails, heads, numEdges } = this.#draw;
+    let at = from;
+    for (let edge = 0; edge < numEdges; edge++) {
+      at = this.#putVertex(this.#putVertex(at, tails[edge] as number), heads[edge] as number);
+      lineBytes[at - 1] = barMark;
+    }
+    lineBytes[at - 1] = slashMark;
+    return this.#putVertex(this.#putVertex(at, this.#draw.from), this.#draw.to) - 1;
+  }
+
+  /** The trace; notes the way and the number of nodes. */
+  #putSearch(start: number): number {
+    const { numWords, rows, from, to } = this.#draw;
+    const { comma, back, answer } = this.#literals;
+    const queue = this.#queue;
+    const parent = this.#parent.fill(-1);
+    parent[from] = from;
+    queue[0] = from;
+    this.#nodes = 0;
+    let at = start;
+    lineBytes[at++] = lessMark;
+    for (let first = 0, end = 1; parent[to] === -1; first++) {
+      const tail = queue[first] as number;
+      at = this.#putVertex(at, tail);
+      lineBytes[at++] = openMark;
+      const listed = this.#nodes;
+      for (let word = 0; word < numWords; word++) {
+        for (let bits = rows[tail * numWords + word] as number; bits !== 0; bits &= bits - 1) {
+          const head = word * 32 + lowestBit(bits);
+          at = put(this.#putVertex(at, head), comma);
+          this.#nodes++;
+          if (parent[head] !== -1) continue;
+          parent[head] = tail;
+          queue[end++] = head;
+        }
+      }
+      if (this.#nodes > listed) at -= 1 + comma.length;
+      lineBytes[at++] = closeMark;
+      lineBytes[at++] = commaMark;
+    }
+    at = put(at - 2, back);
+    this.#noteWay(parent, from, to);
+    return this.#putWay(put(this.#putWay(at, false), answer), true);
+  }
+
+  /** The way, its end first. */
+  #noteWay(parent: Int16Array, from: number, to: number): void {
+    let length = 0;
+    this.#way[length++] = to;
+    for (let vertex = to; vertex !== from; ) {
+      vertex = parent[vertex] as number;
+      this.#way[length++] = vertex;
+    }
+    this.#wayLength = length;
+  }
+
+  #putWay(start: number, isForward: boolean): number {
+    const length = this.#wayLength;
+    let at = start;
+    for (let step = 0; step < length; step++) {
+      const vertex = this.#way[isForward ? length - 1 - step : step] as number;
+      at = this.#putVertex(at, vertex);
+    }
+    return at - 1;
+  }
+}
+
+const idWord = literal('{"id":"train-');
+const promptWord = literal('"},"prompt":"');
+const responseWord = literal('","response":"');
+const spansWord = literal('","spans":[[0,');
+const solutionWord = literal(',"solution":"');
+const endWord = literal('"}\n');
