@@ -1,12 +1,13 @@
 // What all threads of a training set share, made before they start. The one part of making examples that touches a disk: a
 // cache.
+
+import { solvableWords } from "../store/solvableCache.ts";
 import { questionDraws } from "./examples.ts";
-import { solvableWords } from "./kernel/solvableCache.ts";
 import type { TrainSet } from "./settings.ts";
 import { exactOptions, isExact, type Prepared } from "./sources.ts";
 
 // The bitmap takes seconds to make and saves microseconds an example.
-const worthBitmap = 1_000_000;
+const worthBitmap = 400_000;
 
 /**
  * `cache` is a folder where bitmaps of solvable problems are kept between runs. Throws UserError: "data-exhausted" when there

@@ -4,9 +4,9 @@ import type { TrainDataSettings } from "../config/dataSettings.ts";
 import { type CountdownOptions, countdown } from "../puzzle/countdown.ts";
 import { enumerateSolvable, exactBytes } from "../puzzle/countdownExactBitmap.ts";
 import { Solvable } from "../puzzle/countdownExactIndex.ts";
+import type { SharedWords } from "../store/solvableCache.ts";
 import { type Draws, drawsOf } from "./draws.ts";
 import { bitmapDraws, exactDraws } from "./kernel/countdownDraws.ts";
-import type { SharedWords } from "./kernel/solvableCache.ts";
 import type { TrainSet } from "./settings.ts";
 
 /** What is worked out once and shared by all threads; all of it can be worked out anew from the settings. */

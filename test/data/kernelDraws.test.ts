@@ -8,7 +8,7 @@ import { drawsOf } from "../../src/data/draws.ts";
 import { bitmapDraws, exactDraws } from "../../src/data/kernel/countdownDraws.ts";
 import { canonicalSteps } from "../../src/data/kernel/countdownSolution.ts";
 import { lineBytes, putNumber } from "../../src/data/kernel/lineBytes.ts";
-import { solvablePath, solvableWords } from "../../src/data/kernel/solvableCache.ts";
+import { solvablePath, solvableWords } from "../../src/store/solvableCache.ts";
 import type { TrainSet } from "../../src/data/settings.ts";
 import { allProblems, splitter } from "../../src/data/splits.ts";
 import { type CountdownProblem, countdown } from "../../src/puzzle/countdown.ts";

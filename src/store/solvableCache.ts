@@ -2,8 +2,8 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type ExactOptions, enumerateSolvable } from "../../puzzle/countdownExactBitmap.ts";
-import { makeFolder, writeAtomic } from "../../store/files.ts";
+import { type ExactOptions, enumerateSolvable } from "../puzzle/countdownExactBitmap.ts";
+import { makeFolder, writeAtomic } from "./files.ts";
 
 /** Words of a bitmap that may be handed to worker threads as they are: each makes its own `Solvable` of them. */
 export type SharedWords = Uint32Array<SharedArrayBuffer>;
