@@ -19,7 +19,14 @@ import msgspec
 from backtrail_worker.core.call import Handler
 from backtrail_worker.loop import Loop
 from backtrail_worker.outbox import Key
-from backtrail_worker.protocol import PRIMITIVES, PROTOCOL_VERSION, Hello, WorkerStart, decode_start
+from backtrail_worker.protocol import (
+    PRIMITIVES,
+    PROTOCOL_VERSION,
+    Hello,
+    RankStart,
+    WorkerStart,
+    decode_start,
+)
 from backtrail_worker.transport import Link
 
 PR_SET_PDEATHSIG = 1
@@ -27,7 +34,7 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 # The running call and three behind it: enough for a pipelined training loop, few enough not to hoard free
 # calls.
 CREDIT = 4
-PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "numpy", "pyzmq", "msgspec")
+PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "numpy", "pyzmq", "msgspec", "deepspeed")
 
 
 def _die_with_parent() -> None:
@@ -121,6 +128,11 @@ def main() -> None:
     threading.Thread(target=_watch_stdin, name="stdin", daemon=True).start()
     set_thread_environment(start.threads)
     keep_freed_memory()
+    group = start.group if isinstance(start.group, RankStart) else None
+    if group is not None and group.rank > 0:
+        from backtrail_worker.ranks.lead import follow
+
+        follow(start, versions())
 
     def hello(held: list[Key]) -> Hello:
         return Hello(
@@ -137,6 +149,10 @@ def main() -> None:
         )
 
     def make_handler() -> Handler:
+        if group is not None:
+            from backtrail_worker.ranks.lead import lead
+
+            return lead(start, versions())
         from backtrail_worker.core.handlers import TensorSide
 
         return TensorSide(start.device, start.threads, versions())

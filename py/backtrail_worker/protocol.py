@@ -170,6 +170,15 @@ class Shutdown(Struct, tag_field="kind", tag="shutdown", rename="camel", forbid_
 ToWorker = Welcome | Reject | Rehello | Job | Ack | Cancel | Drain | Shutdown
 
 
+class RankStart(Struct, rename="camel", forbid_unknown_fields=True):
+    """A process's place in a group of ranks; `rendezvous` is a file that the launcher has chosen for them."""
+
+    rank: Count
+    ranks: Positive
+    rendezvous: str
+    deepspeed: dict[str, Any] | UnsetType = UNSET
+
+
 class WorkerStart(Struct, rename="camel", forbid_unknown_fields=True):
     """The JSON line on stdin."""
 
@@ -180,6 +189,7 @@ class WorkerStart(Struct, rename="camel", forbid_unknown_fields=True):
     threads: Count
     device: str
     mock: dict[str, Any]
+    group: RankStart | UnsetType = UNSET
 
 
 # ---- primitives: parameters
@@ -216,10 +226,19 @@ class OptimizerSpec(Struct, rename="camel", forbid_unknown_fields=True):
     kind: Literal["adamw"]
 
 
+class LoraSpec(Struct, rename="camel", forbid_unknown_fields=True):
+    rank: Positive
+    alpha: Annotated[float, Meta(gt=0)] | UnsetType = UNSET
+    dropout: Annotated[float, Meta(ge=0, lt=1)] = 0.0
+    targets: Annotated[list[str], Meta(min_length=1)] | UnsetType = UNSET
+    seed: Count = 0
+
+
 class LoadModel(Struct, rename="camel", forbid_unknown_fields=True):
     model: ModelSpec
     optimizer: OptimizerSpec | UnsetType = UNSET
     gradient_checkpointing: bool | UnsetType = UNSET
+    lora: LoraSpec | UnsetType = UNSET
 
 
 class Shard(Struct, rename="camel", forbid_unknown_fields=True):
@@ -234,9 +253,17 @@ class LoadDataset(Struct, rename="camel", forbid_unknown_fields=True):
     overlong: Literal["refuse", "truncate", "drop"]
 
 
+class PolicyLoss(Struct, rename="camel", forbid_unknown_fields=True):
+    clip_low: Annotated[float, Meta(ge=0, le=1)]
+    clip_high: Annotated[float, Meta(ge=0)]
+    kl: Annotated[float, Meta(ge=0)]
+
+
 class ForwardBackward(Struct, rename="camel", forbid_unknown_fields=True):
-    loss: Literal["cross_entropy"]
+    loss: Literal["cross_entropy", "policy_gradient"]
     dataset: str | UnsetType = UNSET
+    packed: bool | UnsetType = UNSET
+    policy: PolicyLoss | UnsetType = UNSET
 
 
 class OptimStep(Struct, rename="camel", forbid_unknown_fields=True):
@@ -266,11 +293,13 @@ class Generate(Struct, rename="camel", forbid_unknown_fields=True):
     stops: list[str]
     beams: Literal["independent", "beam-sample"]
     slots: Count
+    engine: Literal["auto", "reference", "continuous"] | UnsetType = UNSET
 
 
 class Score(Struct, rename="camel", forbid_unknown_fields=True):
     model: ModelSpec
     named: list[Count]
+    hidden: list[Count] | UnsetType = UNSET
 
 
 class Tokenize(Struct, rename="camel", forbid_unknown_fields=True):

@@ -17,7 +17,7 @@ export async function modelShowCommand(io: Io, source: string, flags: { json: bo
     );
   const directory = resolve(io.cwd, source);
   const local = (await stat(directory).catch(() => undefined))?.isDirectory() ?? false;
-  const format = findFormat("self-backtracking");
+  const format = findFormat("countdown", "self-backtracking");
   const samples = [
     `${format.prompt({ puzzle: "countdown", numbers: [45, 39, 2, 10], target: 62 })}45-39=6\n10*6=60\n2+60=62\n${format.markers.goal}`,
   ];

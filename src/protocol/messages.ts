@@ -108,6 +108,16 @@ export const toWorker = z.discriminatedUnion("kind", [
 ]);
 export type ToWorker = z.infer<typeof toWorker>;
 
+/** A process's place in a group of ranks that train one model; rank 0 alone speaks to the coordinator. */
+export const rankStart = z.strictObject({
+  rank: z.number().int().nonnegative(),
+  ranks: z.number().int().positive(),
+  /** A file that does not exist yet, in a folder that only this user may read: there the ranks find each other. */
+  rendezvous: z.string(),
+  /** DeepSpeed settings, checked by config/deepspeed.ts. Absent: gradients are summed, nothing is cut. */
+  deepspeed: z.record(z.string(), z.unknown()).optional(),
+});
+
 /** What a local worker reads as one JSON line from stdin at start; stdin then stays open as its life line. */
 export const workerStart = z.strictObject({
   endpoint: z.string(),
@@ -120,5 +130,6 @@ export const workerStart = z.strictObject({
   device: z.string(),
   /** Free-form settings of the mock worker (noise, misbehaviour); the torch worker refuses any. */
   mock: z.record(z.string(), z.unknown()),
+  group: rankStart.optional(),
 });
 export type WorkerStart = z.infer<typeof workerStart>;

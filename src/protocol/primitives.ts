@@ -45,11 +45,25 @@ export const modelInfo = z.strictObject({
   dtype,
   device: z.string(),
   memoryBytes: count,
+  /** Of a session on several ranks: how many, and what of the training state is cut over them. */
+  ranks: positive.optional(),
+  sharding: z.enum(["none", "zero-1", "zero-2", "zero-3"]).optional(),
 });
 export type ModelInfo = z.infer<typeof modelInfo>;
 
 /** AdamW is the one optimizer of the first version; its hyperparameters come with every optim_step. */
 export const optimizerSpec = z.strictObject({ kind: z.literal("adamw") });
+
+/** Low-rank adapters on frozen weights; the rows of added tokens are trained too, and a checkpoint holds all of it merged. */
+export const loraSpec = z.strictObject({
+  rank: positive,
+  /** Scale of the adapters times the rank; default 2 x rank. */
+  alpha: z.number().positive().optional(),
+  dropout: z.number().min(0).lt(1).optional(),
+  /** Last parts of the names of the layers that are adapted; default: every matrix but embeddings and head. */
+  targets: z.array(z.string()).min(1).optional(),
+  seed: count.optional(),
+});
 
 export const maskLint = z.strictObject({
   /** Rows whose text holds an added token (`<backtrack>`), rows where a trained span covers one. */
@@ -75,6 +89,7 @@ export const primitives = {
       model: modelSpec,
       optimizer: optimizerSpec.optional(),
       gradientCheckpointing: z.boolean().optional(),
+      lora: loraSpec.optional(),
     }),
     result: z.strictObject({ info: modelInfo }),
   },
@@ -97,10 +112,33 @@ export const primitives = {
    * Session. Adds the gradients of sum(weight * nll) over trained tokens.
    * Bins, by dataset row: `rows` int32 [n], `weights` float32 [n] (per row: the weight of each of its trained tokens).
    * Bins, inline: `tokens` int32 [T], `lengths` int32 [n], `tokenWeights` float32 [T] (0 = not trained; position of the token predicted).
+   * policy_gradient (inline only) has `advantages` and `oldLogprobs` float32 [T] as well, and `refLogprobs` float32 [T] when kl > 0;
+   * loss = sum of weight * (kl * k3 - min(ratio * A, clip(ratio) * A)), ratio = exp(new - old), k3 = exp(r) - r - 1, r = ref - new.
    */
   forward_backward: {
-    params: z.strictObject({ dataset: z.string().optional(), loss: z.literal("cross_entropy") }),
-    result: z.strictObject({ loss: z.number(), nll: z.number(), tokens: count, trainedTokens: count }),
+    params: z.strictObject({
+      dataset: z.string().optional(),
+      loss: z.enum(["cross_entropy", "policy_gradient"]),
+      /** Rows laid end to end, none seeing another; the same loss and gradients up to rounding. Refused where that was not verified. */
+      packed: z.boolean().optional(),
+      /** With policy_gradient, and only then: the ratio is clipped to [1 - clipLow, 1 + clipHigh]; `kl` weighs the KL estimate. */
+      policy: z
+        .strictObject({
+          clipLow: z.number().min(0).max(1),
+          clipHigh: z.number().nonnegative(),
+          kl: z.number().nonnegative(),
+        })
+        .optional(),
+    }),
+    result: z.strictObject({
+      loss: z.number(),
+      nll: z.number(),
+      tokens: count,
+      trainedTokens: count,
+      /** policy_gradient only: the sum over trained tokens of the KL estimate, and how many of them were clipped. */
+      kl: z.number().optional(),
+      clipped: count.optional(),
+    }),
   },
   /** Session. One AdamW step after clipping the global gradient norm to `clipNorm` (0 = no clipping); then gradients are zero. */
   optim_step: {
@@ -147,16 +185,23 @@ export const primitives = {
       beams: z.enum(["independent", "beam-sample"]),
       /** Rows decoded at a time; 0 = the worker chooses. */
       slots: count,
+      /**
+       * "auto" (default): the fastest that is right for the model. For comparison: "reference", the published decoder's way
+       * (transformers' generate, one prefix at a time, seeded by its first completion, then a scoring pass), and
+       * "continuous", transformers' continuous batching (one global seed). Only "auto" samples each completion by its own seed.
+       */
+      engine: z.enum(["auto", "reference", "continuous"]).optional(),
     }),
     result: z.strictObject({ completions: count, tokens: count, prefixTokens: count }),
   },
   /**
    * Free. Log-probabilities of given sequences. Bins in: `tokens` int32 [T], `lengths` int32 [n].
    * Bins out: `logprobs` float32 [T] (of each token given those before it; 0 for the first of a sequence) and, with `named`
-   * token ids, `named` float32 [T, k] (log-prob of each named token as the NEXT token after each position).
+   * token ids, `named` float32 [T, k] (log-prob of each named token as the NEXT token after each position); with `hidden`
+   * layers (0 = embeddings, the last one after the final norm), `hidden` float32 [T, k, width].
    */
   score: {
-    params: z.strictObject({ model: modelSpec, named: z.array(count) }),
+    params: z.strictObject({ model: modelSpec, named: z.array(count), hidden: z.array(count).optional() }),
     result: z.strictObject({ sequences: count, tokens: count }),
   },
   /** Free. Bins out: `tokens` int32 [T], `lengths` int32 [n], `charEnds` int32 [T] (UTF-16 end of each token). No special tokens are added but those the tokenizer's own template puts in front. */

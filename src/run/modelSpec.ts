@@ -1,9 +1,8 @@
 // From the config's model settings to the worker's model spec. The one place that knows transformers' names for widths and heads.
+import type { ScratchModel } from "../config/modelSettings.ts";
 import type { ModelSettings } from "../config/schema.ts";
 import { digest, type Json } from "../lib/hash.ts";
 import type { ModelSource, ModelSpec } from "../protocol/primitives.ts";
-
-type ScratchModel = Extract<ModelSettings, { architecture: string }>;
 
 /** A transformers config (without vocabulary and special tokens, which the worker takes from the tokenizer). */
 export function architectureConfig(model: ScratchModel): Record<string, Json> {
@@ -24,8 +23,19 @@ export function architectureConfig(model: ScratchModel): Record<string, Json> {
     intermediate_size: mlp,
     max_position_embeddings: model.context,
   };
-  if (model.architecture === "gpt_neox") return { ...common, ...shape };
-  return { ...common, ...shape, num_key_value_heads: model.keyValueHeads ?? model.heads };
+  const rotary = rotaryConfig(model);
+  if (model.architecture === "gpt_neox") {
+    const residual = model.parallelResidual === undefined ? {} : { use_parallel_residual: model.parallelResidual };
+    return { ...common, ...shape, ...rotary, ...residual };
+  }
+  return { ...common, ...shape, ...rotary, num_key_value_heads: model.keyValueHeads ?? model.heads };
+}
+
+/** transformers' `rope_parameters`, where the settings say anything of them: its own defaults are 10000 and, for gpt_neox, 0.25. */
+function rotaryConfig({ ropeTheta, rotaryShare }: ScratchModel): Record<string, Json> {
+  if (ropeTheta === undefined && rotaryShare === undefined) return {};
+  const share = rotaryShare === undefined ? {} : { partial_rotary_factor: rotaryShare };
+  return { rope_parameters: { rope_type: "default", rope_theta: ropeTheta ?? 10_000, ...share } };
 }
 
 /** The spec of a model before training (or as published). `isDirectory` decides between a path and a Hub id. */

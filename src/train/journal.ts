@@ -14,6 +14,10 @@ export interface StepRecord {
   /** Tokens read, and those of them that were trained. */
   readonly tokens: number;
   readonly trainedTokens: number;
+  /** Examples of the step's largest forward pass; falls when memory ran out. */
+  readonly microBatch: number;
+  /** Whether examples were laid end to end. */
+  readonly packed: boolean;
   /** Wall-clock rate; the one field that differs between equal runs. */
   readonly tokensPerSecond: number;
 }

@@ -38,15 +38,6 @@ export function explain(error: WorkerError, settings: TrainSettings): Error {
       },
     );
   }
-  if (error.code === "out-of-memory") {
-    const rows = settings.batch.microBatch ?? settings.batch.examples;
-    return new UserError(
-      "out-of-memory",
-      `the worker ran out of memory with ${rows} examples in a forward pass: ${error.message}. ` +
-        `Set train.batch.microBatch to ${Math.max(1, rows >> 1)} or less; the result stays the same up to rounding.`,
-      { cause: error },
-    );
-  }
   if (error.code === "non-finite") {
     return new UserError(
       "diverged",
@@ -57,4 +48,16 @@ export function explain(error: WorkerError, settings: TrainSettings): Error {
     );
   }
   return error;
+}
+
+/** Memory ran out where no smaller micro-batch can help: with one example in a forward pass, or before any (0). */
+export function outOfMemory(error: WorkerError, examples: number): UserError {
+  const where = examples === 0 ? "before the first forward pass" : "with a single example in a forward pass";
+  const shorter = examples === 0 ? "Take" : "Lower train.maxTokens, set train.gradientCheckpointing: true, or take";
+  return new UserError(
+    "out-of-memory",
+    `training: the worker ran out of memory ${where}: ${error.message}. ` +
+      `${shorter} a smaller model or a device with more memory; nothing else may be using the device.`,
+    { cause: error },
+  );
 }

@@ -2,7 +2,8 @@ import { abortError } from "../lib/abort.ts";
 import { UserError } from "../lib/errors.ts";
 import type { SessionLost, WorkerError } from "../worker/port.ts";
 import type { ResumePoint } from "./journal.ts";
-import { explain } from "./lint.ts";
+import { explain, outOfMemory } from "./lint.ts";
+import { halved, type MicroLimit } from "./microBatches.ts";
 import { stepsOf } from "./schedule.ts";
 import { runSession } from "./sftSession.ts";
 import type { SftInputs, SftResult } from "./sftTypes.ts";
@@ -24,6 +25,8 @@ export async function trainSft(inputs: SftInputs): Promise<SftResult> {
   if (point && point.step > steps) throw new Error(`${point.path} stands at step ${point.step} of a run of ${steps} steps`);
   let restarts = 0;
   let losses = 0;
+  let limit: MicroLimit = { rows: settings.batch.microBatch ?? settings.batch.examples, tokens: settings.batch.microTokens };
+  let notice: string | undefined;
   const recorded = (next: ResumePoint): void => {
     point = next;
     losses = 0;
@@ -31,10 +34,22 @@ export async function trainSft(inputs: SftInputs): Promise<SftResult> {
   for (;;) {
     if (signal?.aborted) throw abortError(signal);
     await journal.cutAfter(point?.step ?? 0);
+    let largest = 0;
+    const sending = (examples: number): void => {
+      largest = Math.max(largest, examples);
+    };
     const session = await inputs.workers.session(signal ? { signal } : {});
     try {
-      return { ...(await runSession({ inputs, session, steps, point, recorded })), restarts };
+      return { ...(await runSession({ inputs, session, steps, point, recorded, limit, notice, sending })), restarts };
     } catch (error) {
+      if (isWorkerError(error) && error.code === "out-of-memory") {
+        // The global batch stays: a step is dealt into more forward passes, from the last checkpoint on.
+        const smaller = halved(limit, largest);
+        if (smaller === undefined) throw outOfMemory(error, largest);
+        notice = `out of memory with ${largest} examples in a forward pass: now ${smaller.rows} at most`;
+        limit = smaller;
+        continue;
+      }
       if (!isSessionLost(error)) throw isWorkerError(error) ? explain(error, settings) : error;
       restarts++;
       losses++;

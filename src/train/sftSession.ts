@@ -7,6 +7,7 @@ import type { MaskLint, ModelInfo } from "../protocol/primitives.ts";
 import type { Answer, Session } from "../worker/port.ts";
 import type { ResumePoint, StepRecord } from "./journal.ts";
 import { checkMask } from "./lint.ts";
+import { type MicroLimit, microBatches, packs } from "./microBatches.ts";
 import { learningRate, rowsOfStep } from "./schedule.ts";
 import type { SftInputs, SftResult } from "./sftTypes.ts";
 
@@ -18,6 +19,11 @@ export interface SessionRun {
   readonly point: ResumePoint | undefined;
   /** Told of every resume point once it is on disk. */
   readonly recorded: (point: ResumePoint) => void;
+  readonly limit: MicroLimit;
+  /** What to say with every step's progress. */
+  readonly notice: string | undefined;
+  /** Told how many examples a forward pass gets, before it is sent. */
+  readonly sending: (examples: number) => void;
 }
 
 /** A step whose answers are not in yet. */
@@ -26,6 +32,7 @@ interface InFlight {
   readonly tokens: number;
   readonly trainedTokens: number;
   readonly learningRate: number;
+  readonly microBatch: number;
   readonly answers: Promise<{
     readonly losses: readonly Answer<"forward_backward">[];
     readonly update: Answer<"optim_step">;
@@ -41,6 +48,7 @@ interface Loaded {
   /** Per row: all tokens, trained tokens. */
   readonly lengths: Int32Array;
   readonly trained: Int32Array;
+  readonly packed: boolean;
 }
 
 const dataset = "train";
@@ -52,7 +60,7 @@ export async function runSession(run: SessionRun): Promise<Omit<SftResult, "rest
   const { inputs, session, steps, point } = run;
   const loaded = await load(run);
   const totals = { tokens: point?.tokens ?? 0, trainedTokens: point?.trainedTokens ?? 0, loss: point?.loss ?? Number.NaN };
-  const collector = new Collector(run, totals);
+  const collector = new Collector(run, totals, loaded.packed);
   const pipeline: InFlight[] = [];
   for (let step = (point?.step ?? 0) + 1; step <= steps && !inputs.signal?.aborted; step++) {
     while (pipeline.length >= collector.depth) await collector.collect(pipeline.shift() as InFlight);
@@ -80,7 +88,9 @@ export async function runSession(run: SessionRun): Promise<Omit<SftResult, "rest
 
 /** Model, data and, when resuming, the state of the checkpoint. */
 async function load({ inputs, session, point }: SessionRun): Promise<Loaded> {
-  const { info } = (await session.call("load_model", { model: inputs.model, optimizer: { kind: "adamw" } })).result;
+  const { gradientCheckpointing, batch } = inputs.settings;
+  const wanted = { model: inputs.model, optimizer: { kind: "adamw" as const }, gradientCheckpointing };
+  const { info } = (await session.call("load_model", wanted)).result;
   const answer = await session.call("load_dataset", {
     dataset,
     shards: inputs.shards.map(({ path, sha256 }) => ({ path, sha256 })),
@@ -105,12 +115,13 @@ async function load({ inputs, session, point }: SessionRun): Promise<Loaded> {
     if (restored !== point.step) throw new Error(`${point.path} holds step ${restored}, the journal says ${point.step}`);
   }
   // Copies: received arrays may be views of the transport's memory and are kept for the whole run.
-  return { info, lint, lengths: lengths.slice(), trained: trained.slice() };
+  return { info, lint, lengths: lengths.slice(), trained: trained.slice(), packed: packs(batch.packing, info) };
 }
 
 /** Sends one step: its micro-batches, the update and, when due, the checkpoint. Does not wait for answers. */
-async function send({ inputs, session, steps }: SessionRun, loaded: Loaded, step: number): Promise<InFlight> {
+async function send({ inputs, session, steps, ...run }: SessionRun, loaded: Loaded, step: number): Promise<InFlight> {
   const { settings } = inputs;
+  const { packed } = loaded;
   const rows = rowsOfStep(inputs.seed, step, settings.batch.examples, inputs.examples);
   let tokens = 0;
   let trainedTokens = 0;
@@ -119,13 +130,13 @@ async function send({ inputs, session, steps }: SessionRun, loaded: Loaded, step
     trainedTokens += loaded.trained[row] as number;
   }
   const weight = trainedTokens === 0 ? 0 : 1 / trainedTokens;
-  const size = settings.batch.microBatch ?? rows.length;
-  const losses: Promise<Answer<"forward_backward">>[] = [];
-  for (let from = 0; from < rows.length; from += size) {
-    const part = rows.slice(from, from + size);
+  const parts = microBatches(rows, (row) => loaded.lengths[row] as number, run.limit, packed);
+  const microBatch = Math.max(...parts.map(({ length }) => length));
+  run.sending(microBatch);
+  const losses = parts.map((part) => {
     const weights = new Float32Array(part.length).fill(weight);
-    losses.push(session.call("forward_backward", { dataset, loss: "cross_entropy" }, { rows: part, weights }));
-  }
+    return session.call("forward_backward", { dataset, loss: "cross_entropy", packed }, { rows: part, weights });
+  });
   const rate = learningRate(settings, step, steps);
   const [beta1, beta2] = settings.betas;
   const { epsilon, weightDecay, clip: clipNorm } = settings;
@@ -134,7 +145,7 @@ async function send({ inputs, session, steps }: SessionRun, loaded: Loaded, step
   const answers = Promise.all([Promise.all(losses), timed]).then(([all, last]) => ({ losses: all, ...last }));
   // Awaited later, in order; until then a lost session must not count as an unhandled rejection.
   answers.catch(() => {});
-  const inFlight = { step, tokens, trainedTokens, learningRate: rate, answers };
+  const inFlight = { step, tokens, trainedTokens, learningRate: rate, microBatch, answers };
   if (step % settings.checkpointEvery !== 0 || step === steps) return inFlight;
   const path = checkpointPath(inputs, step);
   await inputs.journal.discard(path);
@@ -151,15 +162,17 @@ function checkpointPath(inputs: SftInputs, step: number): string {
 class Collector {
   readonly #run: SessionRun;
   readonly #totals: { tokens: number; trainedTokens: number; loss: number };
+  readonly #packed: boolean;
   #point: ResumePoint | undefined;
   #step: number;
   #lastAt = performance.now();
   #smoothSeconds = 0;
   depth = depth.short;
 
-  constructor(run: SessionRun, totals: { tokens: number; trainedTokens: number; loss: number }) {
+  constructor(run: SessionRun, totals: { tokens: number; trainedTokens: number; loss: number }, packed: boolean) {
     this.#run = run;
     this.#totals = totals;
+    this.#packed = packed;
     this.#point = run.point;
     this.#step = run.point?.step ?? 0;
   }
@@ -183,7 +196,7 @@ class Collector {
     this.#totals.loss = loss;
     this.#step = inFlight.step;
     const epoch = Number(((inFlight.step * inputs.settings.batch.examples) / inputs.examples).toFixed(6));
-    const { step, learningRate: rate, tokens, trainedTokens } = inFlight;
+    const { step, learningRate: rate, tokens, trainedTokens, microBatch } = inFlight;
     const tokensPerSecond = Number((tokens / seconds).toFixed(1));
     await inputs.journal.append({
       step,
@@ -193,9 +206,11 @@ class Collector {
       gradientNorm,
       tokens,
       trainedTokens,
+      microBatch,
+      packed: this.#packed,
       tokensPerSecond,
     } satisfies StepRecord);
-    this.#report(seconds, loss, tokensPerSecond);
+    this.#report(seconds, { loss, tokensPerSecond, microBatch });
     if (inFlight.saved) {
       await inFlight.saved.answer;
       await this.#record(inFlight.saved.path);
@@ -221,12 +236,12 @@ class Collector {
     if (older) await journal.discard(older.path);
   }
 
-  #report(seconds: number, loss: number, tokensPerSecond: number): void {
+  #report(seconds: number, step: { loss: number; tokensPerSecond: number; microBatch: number }): void {
     this.#smoothSeconds = this.#smoothSeconds === 0 ? seconds : 0.9 * this.#smoothSeconds + 0.1 * seconds;
     this.depth = this.#smoothSeconds > depth.longSeconds ? depth.long : depth.short;
-    const { inputs, steps } = this.#run;
+    const { inputs, steps, notice } = this.#run;
     const etaSeconds = this.#smoothSeconds * (steps - this.#step);
-    inputs.onProgress?.({ step: this.#step, steps, loss, tokensPerSecond, etaSeconds });
+    inputs.onProgress?.({ ...step, step: this.#step, steps, etaSeconds, ...(notice === undefined ? {} : { notice }) });
   }
 }
 

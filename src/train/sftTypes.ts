@@ -28,6 +28,10 @@ export interface SftProgress {
   readonly loss: number;
   readonly tokensPerSecond: number;
   readonly etaSeconds: number;
+  /** Examples of the step's largest forward pass. */
+  readonly microBatch: number;
+  /** What was changed because memory ran out; absent while nothing was. */
+  readonly notice?: string;
 }
 
 export interface SftResult {

@@ -39,11 +39,13 @@ MAY_IMPORT = {
         "loop",
         "core.call",
         "core.handlers",
+        "ranks.lead",
     },
     "data": {"protocol", "core.call", "data", "model.tokenizer"},
     "model": {"protocol", "core.call", "model", "data.offsets"},
     "train": {"protocol", "core.call", "data", "model", "train"},
     "decode": {"protocol", "core.call", "model", "train.batch", "decode"},
+    "ranks": {"protocol", "core", "data", "model", "train", "ranks"},
     "core.handlers": {"protocol", "core", "data", "model", "train", "decode"},
 }
 
@@ -102,7 +104,7 @@ def test_files_and_functions_stay_short() -> None:
     for file in PACKAGE.rglob("*.py"):
         text = file.read_text()
         # Every message of the boundary in one file; all that touches the socket in one class.
-        limit = 420 if file.name == "protocol.py" else 350 if file.name == "transport.py" else 300
+        limit = 460 if file.name == "protocol.py" else 350 if file.name == "transport.py" else 300
         assert len(text.splitlines()) <= limit, file
         for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.FunctionDef):

@@ -208,7 +208,7 @@ def test_blanks_belong_to_tokens_though_the_tokenizer_trims_offsets(tmp_path: Pa
     assert text.decode([t for t, m in zip(tokens, mask, strict=True) if m]) == " word</s>"
 
 
-def test_decoders_that_look_at_neighbours_are_decoded_whole(tmp_path: Path) -> None:
+def test_a_blank_in_front_of_a_continuation_is_kept(tmp_path: Path) -> None:
     inner = Tokenizer(
         models.WordLevel({"<unk>": 0, "\u2581a": 1, "\u2581b": 2, "</s>": 3}, unk_token="<unk>")
     )
@@ -216,8 +216,8 @@ def test_decoders_that_look_at_neighbours_are_decoded_whole(tmp_path: Path) -> N
     inner.decoder = decoders.Metaspace()
     inner.save(str(tmp_path / "tokenizer.json"))
     text = TextSide(tmp_path, [], {})
-    assert text.piece(1) is None
-    assert text.decode_with_ends([1, 2, 1]) == ("a b a", [1, 3, 5])
+    assert text.piece(1) == b" a"
+    assert text.decode_with_ends([1, 2, 1]) == (" a b a", [2, 4, 6])
 
 
 def test_utf16_positions() -> None:

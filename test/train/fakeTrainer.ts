@@ -3,7 +3,15 @@
 import { sha256 } from "../../src/lib/hash.ts";
 import type { MaskLint, ModelSpec, Params, SessionPrimitive } from "../../src/protocol/primitives.ts";
 import type { ResumePoint, StepRecord, TrainJournal } from "../../src/train/journal.ts";
-import { type Answer, type Bins, type Session, SessionLost, type TypedArray, type Workers } from "../../src/worker/port.ts";
+import {
+  type Answer,
+  type Bins,
+  type Session,
+  SessionLost,
+  type TypedArray,
+  WorkerError,
+  type Workers,
+} from "../../src/worker/port.ts";
 
 export const model: ModelSpec = {
   version: "v",
@@ -36,6 +44,8 @@ export interface Trouble {
   readonly carriedOut?: boolean;
   readonly lint?: MaskLint;
   readonly lossOfStep?: (step: number) => number;
+  /** Whether a forward pass of these rows is more than the memory of the worker holds. */
+  readonly tooMuch?: (rows: readonly number[], step: number) => boolean;
   /** Told of each call as it is sent. */
   readonly onCall?: (name: SessionPrimitive, number: number) => void;
 }
@@ -54,6 +64,11 @@ export class FakePool implements Workers {
   /** Updates sent and not yet answered, at most. */
   mostInFlight = 0;
   readonly rowsPerCall: number[] = [];
+  readonly loads: Params<"load_model">[] = [];
+  readonly packedCalls = new Set<boolean | undefined>();
+
+  /** Overrides of what load_model says of the model. */
+  info: { readonly device?: string; readonly modelType?: string } = {};
 
   constructor(examples: number, trouble: Trouble = {}) {
     this.examples = examples;
@@ -78,6 +93,7 @@ class FakeSession implements Session {
   #learned: Learned = { chain: "initial", step: 0 };
   #gradient = "";
   #lost = false;
+  #broken = false;
   #inFlight = 0;
   #queue: Promise<void> = Promise.resolve();
 
@@ -121,10 +137,12 @@ class FakeSession implements Session {
       seconds: 0.01,
     });
     const pool = this.#pool;
+    if (this.#broken) throw new WorkerError("session", "cannot go on");
     switch (name) {
       case "load_model":
         this.#learned = { chain: "initial", step: 0 };
-        return answer({ info: { modelType: "fake", parameters: 1 } });
+        pool.loads.push(params as Params<"load_model">);
+        return answer({ info: { modelType: "fake", parameters: 1, device: "cpu", ...pool.info } });
       case "load_dataset": {
         const rows = Array.from({ length: pool.examples }, (_, row) => row);
         const bulk = { lengths: Int32Array.from(rows, lengthOf), trained: Int32Array.from(rows, trainedOf) };
@@ -136,7 +154,12 @@ class FakeSession implements Session {
       case "forward_backward": {
         const rows = [...(bins.rows as Int32Array)];
         const weights = [...(bins.weights as Float32Array)];
+        if (pool.trouble.tooMuch?.(rows, this.#learned.step + 1)) {
+          this.#broken = true;
+          throw new WorkerError("out-of-memory", "not enough memory: fake");
+        }
         pool.rowsPerCall.push(rows.length);
+        pool.packedCalls.add((params as Params<"forward_backward">).packed);
         this.#gradient += `${rows}|${weights};`;
         const trainedTokens = rows.reduce((sum, row) => sum + trainedOf(row), 0);
         const total = rows.reduce((sum, row, index) => sum + trainedOf(row) * (weights[index] as number), 0);

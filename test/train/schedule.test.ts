@@ -7,7 +7,7 @@ const settings = (changes: Partial<TrainSettings>): TrainSettings => ({ ...train
 
 describe("stepsOf", () => {
   test("epochs cover every example; steps win over epochs", () => {
-    const batch = { examples: 64 };
+    const batch = { examples: 64, packing: "auto" as const };
     expect(stepsOf(settings({ epochs: 3, batch }), 500_000)).toBe(23_438);
     expect(stepsOf(settings({ epochs: 1, batch }), 64)).toBe(1);
     expect(stepsOf(settings({ epochs: 0.5, batch }), 128)).toBe(1);

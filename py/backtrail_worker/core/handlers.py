@@ -20,6 +20,7 @@ from backtrail_worker.decode.beams import beam_sample
 from backtrail_worker.decode.generate import generate, read_groups
 from backtrail_worker.decode.score import score
 from backtrail_worker.model.load import DTYPES, Loaded, info, load, pick_device
+from backtrail_worker.model.lora import attach
 from backtrail_worker.model.source import Described, describe
 from backtrail_worker.protocol import (
     Arrays,
@@ -27,16 +28,17 @@ from backtrail_worker.protocol import (
     Generate,
     LoadDataset,
     LoadModel,
+    LoraSpec,
     ModelSpec,
     OptimStep,
-    RequestError,
     Restore,
     Save,
     Score,
     Tokenize,
 )
-from backtrail_worker.train.batch import from_inline, from_rows, need
+from backtrail_worker.train.batch import need
 from backtrail_worker.train.session import Trainer
+from backtrail_worker.train.updates import Updates
 
 MODELS_KEPT, TEXTS_KEPT = 2, 8
 # Calls after whose failure the model or its gradients may be half changed.
@@ -48,11 +50,18 @@ TRAINING_BYTES = 16
 class TensorSide:
     """The `Handler` of the torch worker."""
 
-    def __init__(self, device: str, threads: int, versions: dict[str, str]) -> None:
+    def __init__(
+        self,
+        device: str,
+        threads: int,
+        versions: dict[str, str],
+        make_updates: Callable[[Any], Updates] = Updates,
+    ) -> None:
         if threads > 0:
             torch.set_num_threads(threads)
         self._device_name = device
         self._versions = versions
+        self._make_updates = make_updates
         self._sessions: Sessions[Trainer] = Sessions()
         self._models: OrderedDict[str, Loaded] = OrderedDict()
         self._described: OrderedDict[str, Described] = OrderedDict()
@@ -90,6 +99,10 @@ class TensorSide:
             return WorkerFault("out-of-memory", f"not enough memory: {error}", retryable=True)
         return None
 
+    def break_off(self, session: str, reason: str) -> None:
+        """A call failed beside this process: the session cannot go on."""
+        self._sessions.break_off(session, reason)
+
     def skip(self, session: Any) -> None:
         """A queued session call will not run."""
         self._sessions.skip(session)
@@ -119,9 +132,13 @@ class TensorSide:
 
     def _load_model(self, name: str, params: LoadModel) -> Answer:
         loaded = load(params.model, torch.float32, pick_device(self._device_name))
-        trainer = Trainer(loaded, params.gradient_checkpointing is True)
+        if isinstance(params.lora, LoraSpec):
+            attach(loaded, params.lora)
+        # Before several ranks may cut the parameters in pieces.
+        about = info(loaded, TRAINING_BYTES)
+        trainer = Trainer(loaded, params.gradient_checkpointing is True, self._make_updates)
         self._sessions.open(name, trainer)
-        return Answer({"info": info(loaded, TRAINING_BYTES)})
+        return Answer({"info": about | trainer.updates.about()})
 
     def _load_dataset(self, name: str, params: LoadDataset, context: Context) -> Answer:
         trainer = self._sessions.state(name)
@@ -144,17 +161,7 @@ class TensorSide:
         return Answer(result, {"lengths": dataset.lengths, "trained": dataset.trained})
 
     def _forward_backward(self, name: str, params: ForwardBackward, arrays: Arrays) -> Answer:
-        trainer = self._sessions.state(name)
-        pad = trainer.loaded.described.pad
-        if not isinstance(params.dataset, str):
-            rows = int(trainer.loaded.model.get_input_embeddings().weight.shape[0])
-            return Answer(trainer.forward_backward(from_inline(arrays, pad, rows)))
-        dataset = trainer.datasets.get(params.dataset)
-        if dataset is None:
-            raise RequestError(
-                f'no dataset "{params.dataset}" in this session; loaded: {sorted(trainer.datasets)}'
-            )
-        return Answer(trainer.forward_backward(from_rows(dataset, arrays, pad)))
+        return Answer(self._sessions.state(name).run(params, arrays))
 
     # ---- free primitives
 

@@ -54,6 +54,21 @@ class Completion:
             self._limits()
         return self.finish is not None
 
+    def fill(
+        self,
+        tokens: list[int],
+        logprobs: list[float],
+        sampled: list[float],
+        stops: Stops,
+        ends: frozenset[int],
+    ) -> None:
+        """Takes what another engine has decoded, up to this completion's own end."""
+        for token, logprob, as_sampled in zip(tokens, logprobs, sampled, strict=True):
+            if self.add(token, logprob, as_sampled, stops, ends):
+                return
+        if self.finish is None:
+            self.finish = FINISH_LENGTH if self.budget <= self.room else FINISH_CONTEXT
+
 
 class Stops:
     """Whether the decoded text of a completion ends in one of the stop texts."""

@@ -5,81 +5,37 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from backtrail_worker.core.call import Answer, Context
+from backtrail_worker.decode.beams import beam_sample
 from backtrail_worker.decode.completion import Completion, Stops, pack_chunk
+from backtrail_worker.decode.continuous import continuous
 from backtrail_worker.decode.engine import Engine, HfEngine
-from backtrail_worker.decode.llama import LlamaEngine, suits
+from backtrail_worker.decode.groups import Group, longest_of, totals
+from backtrail_worker.decode.groups import read_groups as read_groups
+from backtrail_worker.decode.llama import LlamaEngine, misfit
+from backtrail_worker.decode.notice import say_once
 from backtrail_worker.decode.sampler import Sampler, uniforms
+from backtrail_worker.decode.slots import pick_slots
 from backtrail_worker.model.load import Loaded
-from backtrail_worker.protocol import Arrays, Generate, RequestError
-from backtrail_worker.train.batch import check_ids, need, split
+from backtrail_worker.protocol import Generate
 
 CHUNK_COMPLETIONS = 256
 # Rows are dropped, or slots refilled, once this share of them is free: each time costs a copy of the cache.
 FREE_SHARE = 0.25
-CPU_SLOTS, GPU_SLOTS = 128, 512
-# Of the free GPU memory, for the key-value cache (counted as if every head had keys of its own).
-MEMORY_SHARE = 0.5
-
-
-@dataclass
-class Group:
-    """A prefix and its completions."""
-
-    prefix: list[int]
-    completions: list[Completion]
-
-
-def read_groups(arrays: Arrays, loaded: Loaded) -> list[Group]:
-    """Checks the bins of generate. Raises RequestError."""
-    shapes = {"tokens": ("int32", 1), "lengths": ("int32", 1), "counts": ("int32", 1)}
-    shapes |= {"seeds": ("uint32", 2), "budgets": ("int32", 1)}
-    tokens, lengths, counts, seeds, budgets = need(arrays, shapes)
-    total = int(counts.sum())
-    if len(counts) != len(lengths) or (counts < 0).any():
-        raise RequestError(f"{len(lengths)} prefixes but {len(counts)} counts, or a negative count")
-    if seeds.shape != (total, 2) or len(budgets) != total or (budgets < 0).any():
-        raise RequestError(f"{total} completions need seeds [{total}, 2] and as many budgets, none negative")
-    check_ids(tokens, int(loaded.model.get_input_embeddings().weight.shape[0]))
-    prefixes = split(tokens, lengths)
-    context = loaded.described.context
-    keys = seeds[:, 0].astype(np.uint64) | (seeds[:, 1].astype(np.uint64) << np.uint64(32))
-    groups: list[Group] = []
-    index = 0
-    for prefix, count in zip(prefixes, counts.tolist(), strict=True):
-        room = max(0, context - len(prefix))
-        members = [Completion(i, int(keys[i]), int(budgets[i]), room) for i in range(index, index + count)]
-        index += count
-        groups.append(Group(prefix.tolist(), members))
-    return groups
-
-
-def pick_slots(loaded: Loaded, groups: list[Group], asked: int) -> int:
-    """Rows decoded at a time: what was asked for, else what the device runs best with and has memory for."""
-    total = max(1, sum(len(group.completions) for group in groups))
-    if asked or loaded.device.type != "cuda":
-        return min(total, asked or CPU_SLOTS)
-    config = loaded.described.config
-    size = 2 * config.num_hidden_layers * config.hidden_size * loaded.model.dtype.itemsize
-    free, _ = torch.cuda.mem_get_info(loaded.device)
-    return max(1, min(total, GPU_SLOTS, int(free * MEMORY_SHARE / (size * longest_of(groups)))))
-
-
-def longest_of(groups: list[Group]) -> int:
-    """Tokens of the longest sequence that can come about."""
-    lengths = [len(g.prefix) + max(0, min(c.budget, c.room)) for g in groups for c in g.completions]
-    return max(lengths, default=1)
 
 
 def make_engine(loaded: Loaded, groups: list[Group], slots: int) -> Engine:
-    """The fastest engine that is right for the model."""
-    if suits(loaded):
+    """The fastest engine that is right for the model; says so when it is not the fast one."""
+    reason = misfit(loaded)
+    if reason is None:
         return LlamaEngine(loaded, slots, longest_of(groups))
+    say_once(
+        f"generate: {loaded.spec.version} runs on the generic engine; the fast one does not suit: {reason}"
+    )
     return HfEngine(loaded)
 
 
@@ -123,8 +79,7 @@ class Decoder:
             self._take(self._rows, self._engine.step([self._last(item) for item in self._rows]))
             self._compact()
         self._flush(at_end=True)
-        prefix_tokens = sum(len(group.prefix) for group in groups if group.completions)
-        return Answer({"completions": len(everything), "tokens": self._tokens, "prefixTokens": prefix_tokens})
+        return Answer({**totals(groups)})
 
     def _last(self, item: Completion) -> int:
         # A row that ended at once and is not yet dropped has no token of its own; what it reads does not
@@ -186,6 +141,10 @@ class Decoder:
 
 @torch.inference_mode()
 def generate(loaded: Loaded, groups: list[Group], params: Generate, context: Context) -> Answer:
-    """Answers generate in mode "independent"."""
+    """Answers generate on the engine asked for. Raises RequestError for one that cannot do it."""
+    if params.engine == "reference":
+        return beam_sample(loaded, groups, params, context)
+    if params.engine == "continuous":
+        return continuous(loaded, groups, params, context)
     slots = pick_slots(loaded, groups, params.slots)
     return Decoder(loaded, make_engine(loaded, groups, slots), slots, params, context).run(groups)

@@ -1,6 +1,6 @@
-# The engine for Llama-architecture models: fused projections, a static cache whose rows stand at positions
-# of their own, slots refilled while others run. It computes what transformers computes (test_decode.py
-# holds both engines together).
+# The engine for models of the Llama shape (Llama, Qwen2): fused projections, a static cache whose rows stand
+# at positions of their own, slots refilled while others run. It computes what transformers computes
+# (test_decode.py holds both engines together).
 """Fast engine for Llama."""
 
 from __future__ import annotations
@@ -17,12 +17,28 @@ from backtrail_worker.model.load import Loaded
 PLAIN_ROPES = frozenset({"default", "linear", "llama3"})
 
 
-def suits(loaded: Loaded) -> bool:
-    """Whether the model is of the exact shape that this engine computes."""
+# Padded tokens of one prefill: bounds its memory, whatever number of slots is filled at a time.
+PREFILL_TOKENS = 16384
+
+
+def misfit(loaded: Loaded) -> str | None:
+    """Why the model is not of the exact shape that this engine computes; None if it is."""
     config = loaded.described.config
     rope = (getattr(config, "rope_parameters", None) or {}).get("rope_type", "default")
-    biased = getattr(config, "attention_bias", False) or getattr(config, "mlp_bias", False)
-    return config.model_type == "llama" and not biased and rope in PLAIN_ROPES
+    if config.model_type not in ("llama", "qwen2"):
+        return f"it computes llama and qwen2, not {config.model_type}"
+    if getattr(config, "attention_bias", False) or getattr(config, "mlp_bias", False):
+        return "it has no biases but those of qwen2"
+    if set(getattr(config, "layer_types", None) or ["full_attention"]) != {"full_attention"}:
+        return "it has no sliding windows"
+    if rope not in PLAIN_ROPES:
+        return f'its rotary embeddings are {", ".join(sorted(PLAIN_ROPES))}, not "{rope}"'
+    return None
+
+
+def head_size(config: Any) -> int:
+    """Elements of one head."""
+    return int(getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads)
 
 
 @dataclass(frozen=True)
@@ -31,6 +47,7 @@ class Layer:
 
     norm_in: Any
     qkv: torch.Tensor
+    qkv_bias: torch.Tensor | None
     out: torch.Tensor
     norm_mlp: Any
     gate_up: torch.Tensor
@@ -44,11 +61,13 @@ def _fused(loaded: Loaded) -> list[Layer]:
         layers = []
         for layer in loaded.model.model.layers:
             attention, mlp = layer.self_attn, layer.mlp
-            projections = [attention.q_proj.weight, attention.k_proj.weight, attention.v_proj.weight]
+            projections = [attention.q_proj, attention.k_proj, attention.v_proj]
+            biases = [one.bias for one in projections if one.bias is not None]
             layers.append(
                 Layer(
                     norm_in=layer.input_layernorm,
-                    qkv=torch.cat(projections),
+                    qkv=torch.cat([one.weight for one in projections]),
+                    qkv_bias=torch.cat(biases) if biases else None,
                     out=attention.o_proj.weight,
                     norm_mlp=layer.post_attention_layernorm,
                     gate_up=torch.cat([mlp.gate_proj.weight, mlp.up_proj.weight]),
@@ -69,7 +88,7 @@ def _turn(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor
 
 class LlamaEngine:
     """
-    Rows 0..R-1 of a cache [layers, 2, slots, longest, kv heads, head size] are active; row r has pos_R[r]
+    Rows 0..R-1 of a cache [layers, 2, slots, kv heads, longest, head size] are active; row r has pos_R[r]
     tokens. What stands behind a row's position is masked, so old contents never need clearing.
     """
 
@@ -82,10 +101,10 @@ class LlamaEngine:
         self._layers = _fused(loaded)
         self._heads = config.num_attention_heads
         self._kv_heads = config.num_key_value_heads
-        self._size = getattr(config, "head_dim", None) or config.hidden_size // self._heads
+        self._size = head_size(config)
         self._longest = longest
         dtype = self._layers[0].qkv.dtype
-        shape = (len(self._layers), 2, slots, longest, self._kv_heads, self._size)
+        shape = (len(self._layers), 2, slots, self._kv_heads, longest, self._size)
         self._cache = torch.zeros(shape, dtype=dtype, device=self._device)
         positions_1L = torch.arange(longest, device=self._device).unsqueeze(0)
         cos_1LD, sin_1LD = self._model.rotary_emb(
@@ -96,7 +115,7 @@ class LlamaEngine:
 
     def _split(self, layer: Layer, x_BTD: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Queries [B, heads, T, size], keys and values [B, kv heads, T, size]."""
-        qkv = F.linear(layer.norm_in(x_BTD), layer.qkv)
+        qkv = F.linear(layer.norm_in(x_BTD), layer.qkv, layer.qkv_bias)
         q, k, v = torch.split(
             qkv, [n * self._size for n in (self._heads, self._kv_heads, self._kv_heads)], -1
         )
@@ -111,7 +130,20 @@ class LlamaEngine:
         return x_BTD + F.linear(layer.act(gate) * up, layer.down)
 
     def admit(self, prefixes: list[list[int]], counts: list[int]) -> torch.Tensor:
-        width = max(map(len, prefixes))
+        parts: list[torch.Tensor] = []
+        first = 0
+        while first < len(prefixes):
+            width, end = len(prefixes[first]), first + 1
+            while end < len(prefixes):
+                wider = max(width, len(prefixes[end]))
+                if wider * (end + 1 - first) > PREFILL_TOKENS:
+                    break
+                width, end = wider, end + 1
+            parts.append(self._prefill(prefixes[first:end], counts[first:end], width))
+            first = end
+        return torch.cat(parts)
+
+    def _prefill(self, prefixes: list[list[int]], counts: list[int], width: int) -> torch.Tensor:
         first, groups = len(self._pos), self._heads // self._kv_heads
         tokens_PT = torch.tensor([one + [0] * (width - len(one)) for one in prefixes], device=self._device)
         source = [index for index, count in enumerate(counts) for _ in range(count)]
@@ -121,7 +153,7 @@ class LlamaEngine:
         for number, layer in enumerate(self._layers):
             q, k, v = self._split(layer, x_PTD)
             q, k = _turn(q, cos_TD, sin_TD), _turn(k, cos_TD, sin_TD)
-            rows = self._cache[number, :, first : first + len(source), :width].transpose(2, 3)
+            rows = self._cache[number, :, first : first + len(source), :, :width]
             rows[0], rows[1] = k[source_R], v[source_R]
             # Padding stands right of the prefix, where a causal mask hides it.
             mixed = F.scaled_dot_product_attention(
@@ -138,30 +170,37 @@ class LlamaEngine:
         num = len(tokens)
         pos_R = torch.tensor(self._pos, device=self._device)
         used = max(self._pos) + 1
-        # Where each row's next token stands in the cache seen as one list of positions.
-        place_R = torch.arange(num, device=self._device) * self._longest + pos_R
-        seen_R11T = (torch.arange(used, device=self._device) <= pos_R.unsqueeze(1))[:, None, None]
+        # Where each row's next token stands in the cache seen as one list of positions, head by head.
+        head_N = torch.arange(num * self._kv_heads, device=self._device)
+        place_N = head_N * self._longest + pos_R.repeat_interleave(self._kv_heads)
+        unseen_RT = torch.arange(used, device=self._device) > pos_R.unsqueeze(1)
+        bias_R11T = torch.zeros(num, 1, 1, used, dtype=self._cache.dtype, device=self._device)
+        bias_R11T.masked_fill_(unseen_RT[:, None, None], -torch.inf)
         cos_R11D, sin_R11D = self._cos_LD[pos_R][:, None, None], self._sin_LD[pos_R][:, None, None]
         x_R1D = self._model.embed_tokens(torch.tensor(tokens, device=self._device)).unsqueeze(1)
         for number, layer in enumerate(self._layers):
             q, k, v = self._split(layer, x_R1D)
             q, k = _turn(q, cos_R11D, sin_R11D), _turn(k, cos_R11D, sin_R11D)
             keys, values = self._cache[number, 0], self._cache[number, 1]
-            keys.flatten(0, 1).index_copy_(0, place_R, k[:, :, 0])
-            values.flatten(0, 1).index_copy_(0, place_R, v[:, :, 0])
+            keys.flatten(0, 2).index_copy_(0, place_N, k.flatten(0, 2))
+            values.flatten(0, 2).index_copy_(0, place_N, v.flatten(0, 2))
             # Queries of heads that share keys become the query positions of one head.
             q_RKGD = q.reshape(num, self._kv_heads, -1, self._size)
-            mixed = F.scaled_dot_product_attention(
-                q_RKGD,
-                keys[:num, :used].transpose(1, 2),
-                values[:num, :used].transpose(1, 2),
-                attn_mask=seen_R11T,
-            )
+            mixed = self._attend(q_RKGD, keys[:num, :, :used], values[:num, :, :used], bias_R11T)
             x_R1D = self._finish(layer, x_R1D, mixed.reshape(num, 1, -1))
         # Ended rows that are not yet dropped must not write beyond the cache.
         self._pos = [min(pos + 1, self._longest - 1) for pos in self._pos]
         logits_RV: torch.Tensor = self._head(self._model.norm(x_R1D[:, 0]))
         return logits_RV
+
+    def _attend(
+        self, q_RKGD: torch.Tensor, k_RKTD: torch.Tensor, v_RKTD: torch.Tensor, bias_R11T: torch.Tensor
+    ) -> torch.Tensor:
+        if self._device.type != "cpu":
+            return F.scaled_dot_product_attention(q_RKGD, k_RKTD, v_RKTD, attn_mask=bias_R11T)
+        # With one query a row, the CPU kernel of SDPA takes up to twice as long as these two products.
+        scores_RKGT = torch.matmul(q_RKGD * self._size**-0.5, k_RKTD.transpose(2, 3)) + bias_R11T
+        return torch.matmul(torch.softmax(scores_RKGT, -1), v_RKTD)
 
     def keep(self, rows: list[int]) -> None:
         kept = [self._pos[row] for row in rows]
@@ -173,5 +212,5 @@ class LlamaEngine:
             # Layer by layer: one indexed copy of the whole cache would need as much memory again.
             for layer in self._cache:
                 for part in layer:
-                    part[to_R, :used] = part[from_R, :used]
+                    part[to_R, :, :used] = part[from_R, :, :used]
         self._pos = kept

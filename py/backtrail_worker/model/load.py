@@ -137,5 +137,8 @@ def info(loaded: Loaded, bytes_per_parameter: int) -> dict[str, Any]:
         "addedTokens": described.text.added,
         "dtype": loaded.spec.dtype,
         "device": str(loaded.device),
-        "memoryBytes": loaded.parameters * bytes_per_parameter,
+        "memoryBytes": sum(
+            item.numel() * (bytes_per_parameter if item.requires_grad else item.element_size())
+            for item in loaded.model.parameters()
+        ),
     }

@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from backtrail_worker.core.call import WorkerFault
 from backtrail_worker.model.load import AutoModel, Loaded
+from backtrail_worker.model.lora import adapter_tensors, copy_adapter, is_adapted, merged_tensors
 
-TRAINER_FILE, OPTIMIZER_FILE = "trainer.json", "optimizer.safetensors"
+TRAINER_FILE, OPTIMIZER_FILE, ADAPTER_FILE = "trainer.json", "optimizer.safetensors", "adapter.safetensors"
 TRAINER_FORMAT = 1
 Moments = dict[str, tuple[torch.Tensor, torch.Tensor]]
 
@@ -57,7 +59,8 @@ def save(loaded: Loaded, path: str, step: int, moments: Moments | None) -> int:
     shutil.rmtree(partial, ignore_errors=True)
     try:
         partial.mkdir(parents=True)
-        loaded.model.save_pretrained(partial, safe_serialization=True)
+        plain = merged_tensors(loaded.model) if is_adapted(loaded.model) else None
+        loaded.model.save_pretrained(partial, safe_serialization=True, state_dict=plain)
         loaded.described.text.save(partial, loaded.described.end, loaded.described.pad)
         if moments is not None:
             tensors = {}
@@ -65,6 +68,10 @@ def save(loaded: Loaded, path: str, step: int, moments: Moments | None) -> int:
                 tensors[f"exp_avg.{name}"] = first.detach().cpu().contiguous()
                 tensors[f"exp_avg_sq.{name}"] = second.detach().cpu().contiguous()
             save_file(tensors, partial / OPTIMIZER_FILE)
+            if plain is not None:
+                # Merged weights cannot be taken apart again.
+                adapter = adapter_tensors(loaded.model)
+                save_file({n: t.cpu().contiguous() for n, t in adapter.items()}, partial / ADAPTER_FILE)
             state = {"format": TRAINER_FORMAT, "step": step, "optimizer": "adamw"}
             (partial / TRAINER_FILE).write_text(json.dumps(state), encoding="utf-8")
         return _publish(partial, place)
@@ -72,6 +79,15 @@ def save(loaded: Loaded, path: str, step: int, moments: Moments | None) -> int:
         raise WorkerFault("save", f"checkpoint {place} could not be written: {error}") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _read_tensors(file: Path) -> dict[str, torch.Tensor]:
+    """Raises WorkerFault "model-not-found"."""
+    try:
+        tensors: dict[str, torch.Tensor] = load_file(file)
+    except (OSError, SafetensorError) as error:
+        raise WorkerFault("model-not-found", f"{file} cannot be read: {error}") from error
+    return tensors
 
 
 def read_state(directory: Path) -> tuple[int, Moments]:
@@ -85,7 +101,7 @@ def read_state(directory: Path) -> tuple[int, Moments]:
     try:
         state: dict[str, Any] = json.loads(trainer.read_text(encoding="utf-8"))
         step = int(state["step"])
-        tensors = load_file(optimizer)
+        tensors = _read_tensors(optimizer)
         names = [name.removeprefix("exp_avg.") for name in tensors if name.startswith("exp_avg.")]
         return step, {name: (tensors[f"exp_avg.{name}"], tensors[f"exp_avg_sq.{name}"]) for name in names}
     except (OSError, ValueError, KeyError) as error:
@@ -94,9 +110,12 @@ def read_state(directory: Path) -> tuple[int, Moments]:
 
 def copy_weights(loaded: Loaded, directory: Path) -> None:
     """
-    Replaces the weights by those of a checkpoint of the same architecture. Raises WorkerFault
-    "model-not-found".
+    Replaces the weights by those of a checkpoint of the same architecture; of an adapted model only the
+    adapters, since the rest is frozen. Raises WorkerFault "model-not-found".
     """
+    if is_adapted(loaded.model):
+        copy_adapter(loaded.model, _read_tensors(directory / ADAPTER_FILE), str(directory))
+        return
     try:
         other = AutoModel.from_pretrained(
             directory,

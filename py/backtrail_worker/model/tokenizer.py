@@ -13,20 +13,16 @@ from tokenizers import AddedToken, Encoding, Tokenizer
 
 from backtrail_worker.core.call import WorkerFault
 from backtrail_worker.data.offsets import byte_pieces_ends, token_ends, utf16_length
+from backtrail_worker.model.pieces import anchor_of, pieces_of
 
 # Names that stand for "end of text" where no file says which token it is.
 END_NAMES = ("<|end_of_text|>", "<|endoftext|>", "</s>", "<eos>", "<|eos|>", "[EOS]", "<|im_end|>")
 PAD_NAMES = ("<|finetune_right_pad_id|>", "<pad>", "<|pad|>", "[PAD]")
 # Files that describe a tokenizer beside tokenizer.json; carried over to checkpoints as they are.
 EXTRA_FILES = ("chat_template.jinja",)
-
-
-def _byte_alphabet() -> dict[str, int]:
-    """The printable characters that byte-level BPE uses for bytes (GPT-2's table): character -> byte."""
-    keep = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    table = {chr(byte): byte for byte in keep}
-    rest = [byte for byte in range(256) if byte not in keep]
-    return table | {chr(256 + index): byte for index, byte in enumerate(rest)}
+# Of each tokenizer so many texts are decoded again, to see that nothing is lost: reading all of them would
+# double the time of tokenising.
+TEXTS_CHECKED = 64
 
 
 def _without_trimming(node: Any) -> Any:
@@ -125,9 +121,9 @@ class TextSide:
         ids = self.inner.get_vocab(with_added_tokens=True).values()
         self.size = max(ids, default=-1) + 1
         self._front = self._template_front()
-        self._decoder = _decoder_kind(json.loads(self._saved).get("decoder"))
-        self._alphabet = _byte_alphabet()
-        self._pieces: dict[int, bytes] = {}
+        self._pieces = pieces_of(self.inner, json.loads(self._saved).get("decoder"))
+        self._anchor = [] if self._pieces is not None else anchor_of(self.inner)
+        self._to_check = TEXTS_CHECKED
 
     def _id(self, token: str) -> int:
         found = self.inner.token_to_id(token)
@@ -186,8 +182,15 @@ class TextSide:
         return self._front
 
     def encode_batch(self, texts: list[str]) -> list[Encoding]:
-        """Encodings without template tokens; offsets in code points, none trimmed."""
+        """
+        Encodings without template tokens; offsets in code points, none trimmed. Raises WorkerFault
+        "tokenizer" where one of the first texts is not restored by its tokens.
+        """
         encodings: list[Encoding] = self.inner.encode_batch(texts, add_special_tokens=False)
+        if self._to_check > 0:
+            some = min(self._to_check, len(texts))
+            self._check_restored(texts[:some], encodings[:some])
+            self._to_check -= some
         return encodings
 
     def encode(self, texts: list[str]) -> list[tuple[list[int], list[int]]]:
@@ -200,19 +203,7 @@ class TextSide:
 
     def piece(self, token: int) -> bytes | None:
         """Bytes that a token adds to a text wherever it stands; None when that depends on its neighbours."""
-        if self._decoder == "context":
-            return None
-        known = self._pieces.get(token)
-        if known is None:
-            text = self.inner.id_to_token(token)
-            if text is None:
-                known = b""
-            elif self._decoder == "bytes" and all(char in self._alphabet for char in text):
-                known = bytes(self._alphabet[char] for char in text)
-            else:
-                known = text.encode()
-            self._pieces[token] = known
-        return known
+        return self._pieces.of(token) if self._pieces is not None else None
 
     def decode(self, ids: list[int]) -> str:
         """Text of tokens, special ones kept."""
@@ -220,15 +211,38 @@ class TextSide:
         return text
 
     def decode_with_ends(self, ids: list[int]) -> tuple[str, list[int]]:
-        """(text, UTF-16 end of each token)."""
-        if self._decoder != "context":
-            return byte_pieces_ends([self.piece(token) or b"" for token in ids])
-        text = self.decode(ids)
+        """
+        (text, UTF-16 end of each token) of a continuation: what the tokens add to a text that stands before
+        them. A decoder that drops the blank in front of a text does not drop it here.
+        """
+        if self._pieces is not None:
+            return byte_pieces_ends([self._pieces.of(token) for token in ids])
+        front = utf16_length(self.decode(self._anchor))
         ends: list[int] = []
         for count in range(1, len(ids)):
-            part = self.decode(ids[:count]).rstrip("\ufffd")
-            ends.append(max(utf16_length(part), ends[-1] if ends else 0))
+            part = self.decode([*self._anchor, *ids[:count]]).rstrip("\ufffd")
+            ends.append(max(utf16_length(part) - front, ends[-1] if ends else 0))
+        text = self.decode([*self._anchor, *ids])[len(self.decode(self._anchor)) :]
         return text, [*ends, utf16_length(text)] if ids else []
+
+    def _check_restored(self, texts: list[str], encodings: list[Encoding]) -> None:
+        """Raises WorkerFault "tokenizer" where a text does not come back from its tokens."""
+        for text, encoding in zip(texts, encodings, strict=True):
+            behind = self.decode_with_ends(encoding.ids)[0]
+            # Sentencepiece puts a blank in front of a text, which is no part of it.
+            if text not in (behind, behind.removeprefix(" ")) and self.decode(encoding.ids) != text:
+                shown = behind.removeprefix(" ")
+                at = next(
+                    (i for i, (a, b) in enumerate(zip(text, shown, strict=False)) if a != b), len(shown)
+                )
+                near = slice(max(0, at - 20), at + 20)
+                raise WorkerFault(
+                    "tokenizer",
+                    "this tokenizer does not restore texts, so spans and step boundaries would be wrong: "
+                    f"{text[near]!r} comes back as {shown[near]!r}. "
+                    "Characters without a token and normalisers that rewrite a text do this; "
+                    "take a model with a byte-level or sentencepiece tokenizer",
+                )
 
     def save(self, directory: Path, end: int, pad: int) -> None:
         """Writes tokenizer.json and tokenizer_config.json so that AutoTokenizer reads them without us."""
@@ -243,20 +257,3 @@ class TextSide:
         (directory / "tokenizer_config.json").write_text(json.dumps(settings, indent=2), encoding="utf-8")
         for name, content in self._extra.items():
             (directory / name).write_bytes(content)
-
-
-def _decoder_kind(decoder: Any) -> str:
-    """
-    "bytes": byte-level; "plain": tokens are joined as they are; "context": a token's text depends on its
-    neighbours.
-    """
-    kind = decoder.get("type") if isinstance(decoder, dict) else None
-    if kind == "ByteLevel":
-        return "bytes"
-    if kind == "Fuse":
-        return "plain"
-    if kind == "Sequence":
-        inner = {_decoder_kind(part) for part in decoder.get("decoders", [])}
-        return inner.pop() if len(inner) == 1 else "context"
-    # No decoder at all joins tokens with blanks, which is context too.
-    return "context"

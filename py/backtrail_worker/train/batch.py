@@ -1,28 +1,48 @@
-# Rows or inline sequences -> one right-padded batch with a weight for each predicted token. Numpy only.
+# Rows or inline sequences -> one batch, right-padded or packed, with a weight for each predicted token. Numpy
+# only.
 """Batches for forward_backward."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from backtrail_worker.data.dataset import Dataset
-from backtrail_worker.protocol import Array, Arrays, RequestError
+from backtrail_worker.protocol import Array, Arrays, ForwardBackward, PolicyLoss, RequestError
+
+# Packed rows are this wide (wider if one sequence is): attention under a block mask costs width x tokens, so
+# one row of 16k tokens would cost as much as the rest of the model, and 512 cost 3% of that.
+PACK_WIDTH = 512
+POLICY_COLUMNS = ("advantages", "oldLogprobs", "refLogprobs")
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """One example [T]; `weights` and `columns` stand at the position of the token predicted."""
+
+    tokens: Array
+    weights: Array
+    trained: Array
+    columns: dict[str, Array] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Batch:
     """
-    Right-padded: tokens int32 [B, T]; weights float32 [B, T] at the position of the token predicted, 0 =
-    not trained.
+    tokens int32 [B, T]; weights float32 [B, T] at the position of the token predicted, trained bool [B, T].
+    Padding stands right and is not trained. `positions` int32 [B, T], packed batches only: restart at 0 where
+    a sequence (or the padding) begins, and nothing may see across. `longest`: tokens of the longest sequence.
     """
 
     tokens: npt.NDArray[np.int32]
     weights: npt.NDArray[np.float32]
     trained: npt.NDArray[np.bool_]
     real_tokens: int
+    longest: int
+    positions: npt.NDArray[np.int32] | None = None
+    columns: dict[str, npt.NDArray[np.float32]] = field(default_factory=dict)
 
 
 def need(arrays: Arrays, shapes: dict[str, tuple[str, int]]) -> list[Array]:
@@ -56,19 +76,59 @@ def check_ids(tokens: Array, vocabulary: int) -> None:
         )
 
 
-def _pad(rows: list[tuple[Array, Array, Array]], pad: int) -> Batch:
-    width = max(len(tokens) for tokens, _, _ in rows)
-    tokens_BT = np.full((len(rows), width), pad, dtype=np.int32)
-    weights_BT = np.zeros((len(rows), width), dtype=np.float32)
-    trained_BT = np.zeros((len(rows), width), dtype=np.bool_)
-    for index, (tokens, weights, trained) in enumerate(rows):
-        tokens_BT[index, : len(tokens)] = tokens
-        weights_BT[index, : len(tokens)] = weights
-        trained_BT[index, : len(tokens)] = trained
-    return Batch(tokens_BT, weights_BT, trained_BT, sum(len(tokens) for tokens, _, _ in rows))
+def _lay_out(sequences: list[Sequence], rows: list[list[int]], width: int, pad: int, packed: bool) -> Batch:
+    """Sequences by number into rows, end to end."""
+    shape = (len(rows), width)
+    tokens_BT = np.full(shape, pad, dtype=np.int32)
+    weights_BT = np.zeros(shape, dtype=np.float32)
+    trained_BT = np.zeros(shape, dtype=np.bool_)
+    positions_BT = np.zeros(shape, dtype=np.int32)
+    columns = {name: np.zeros(shape, dtype=np.float32) for name in sequences[0].columns}
+    for row, members in enumerate(rows):
+        begin = 0
+        for member in members:
+            one = sequences[member]
+            end = begin + len(one.tokens)
+            tokens_BT[row, begin:end] = one.tokens
+            weights_BT[row, begin:end] = one.weights
+            trained_BT[row, begin:end] = one.trained
+            positions_BT[row, begin:end] = np.arange(end - begin)
+            for name, values in one.columns.items():
+                columns[name][row, begin:end] = values
+            begin = end
+        positions_BT[row, begin:] = np.arange(width - begin)
+    lengths = [len(one.tokens) for one in sequences]
+    positions = positions_BT if packed else None
+    return Batch(tokens_BT, weights_BT, trained_BT, sum(lengths), max(lengths), positions, columns)
 
 
-def from_rows(dataset: Dataset, arrays: Arrays, pad: int) -> Batch:
+def padded(sequences: list[Sequence], pad: int) -> Batch:
+    """One sequence a row, as wide as the longest."""
+    width = max(len(one.tokens) for one in sequences)
+    return _lay_out(sequences, [[index] for index in range(len(sequences))], width, pad, False)
+
+
+def packed(sequences: list[Sequence], pad: int, width: int = PACK_WIDTH) -> Batch:
+    """
+    Sequences end to end in rows of about `width` tokens, none cut: the longest first, each into the first row
+    with room for it.
+    """
+    lengths = [len(one.tokens) for one in sequences]
+    width = max(max(lengths), min(sum(lengths), width))
+    rows: list[list[int]] = []
+    room: list[int] = []
+    for member in sorted(range(len(lengths)), key=lambda index: -lengths[index]):
+        fits = (row for row, free in enumerate(room) if free >= lengths[member])
+        if (row := next(fits, None)) is None:
+            row = len(rows)
+            rows.append([])
+            room.append(width)
+        rows[row].append(member)
+        room[row] -= lengths[member]
+    return _lay_out(sequences, rows, width, pad, True)
+
+
+def from_rows(dataset: Dataset, arrays: Arrays) -> list[Sequence]:
     """Bins `rows` and `weights` (one for each trained token of the row). Raises RequestError."""
     rows, weights = need(arrays, {"rows": ("int32", 1), "weights": ("float32", 1)})
     if len(rows) == 0 or len(rows) != len(weights):
@@ -77,26 +137,44 @@ def from_rows(dataset: Dataset, arrays: Arrays, pad: int) -> Batch:
         )
     if int(rows.min()) < 0 or int(rows.max()) >= dataset.rows:
         raise RequestError(f"rows run from {rows.min()} to {rows.max()}, the dataset has {dataset.rows}")
-    picked: list[tuple[Array, Array, Array]] = []
+    picked: list[Sequence] = []
     for row, weight in zip(rows.tolist(), weights, strict=True):
         begin, end = dataset.starts[row], dataset.starts[row + 1]
         trained = dataset.mask[begin:end].astype(np.bool_)
-        picked.append((dataset.tokens[begin:end], np.where(trained, weight, np.float32(0)), trained))
-    return _pad(picked, pad)
+        picked.append(Sequence(dataset.tokens[begin:end], np.where(trained, weight, np.float32(0)), trained))
+    return picked
 
 
-def from_inline(arrays: Arrays, pad: int, vocabulary: int) -> Batch:
-    """Bins `tokens`, `lengths`, `tokenWeights`. Raises RequestError."""
+def from_inline(arrays: Arrays, vocabulary: int, columns: tuple[str, ...] = ()) -> list[Sequence]:
+    """Bins `tokens`, `lengths`, `tokenWeights` and `columns`, float32 per token. Raises RequestError."""
     shapes = {"tokens": ("int32", 1), "lengths": ("int32", 1), "tokenWeights": ("float32", 1)}
-    tokens, lengths, weights = need(arrays, shapes)
+    tokens, lengths, weights, *more = need(arrays, shapes | dict.fromkeys(columns, ("float32", 1)))
     if len(lengths) == 0:
         raise RequestError("no sequences")
-    if len(tokens) != len(weights):
-        raise RequestError(f"{len(tokens)} tokens and {len(weights)} tokenWeights")
+    for name, values in zip(("tokenWeights", *columns), (weights, *more), strict=True):
+        if len(tokens) != len(values):
+            raise RequestError(f"{len(tokens)} tokens and {len(values)} {name}")
     check_ids(tokens, vocabulary)
-    sequences, per_token = split(tokens, lengths), split(weights, lengths)
+    per_token = split(weights, lengths)
     if any(weight[0] != 0 for weight in per_token):
         raise RequestError(
             "the first token of a sequence has a weight, but nothing stands before it to predict it"
         )
-    return _pad([(one, weight, weight != 0) for one, weight in zip(sequences, per_token, strict=True)], pad)
+    parts = [split(values, lengths) for values in more]
+    return [
+        Sequence(one, weight, weight != 0, {name: part[i] for name, part in zip(columns, parts, strict=True)})
+        for i, (one, weight) in enumerate(zip(split(tokens, lengths), per_token, strict=True))
+    ]
+
+
+def read(params: ForwardBackward, arrays: Arrays, dataset: Dataset | None, vocabulary: int) -> list[Sequence]:
+    """The sequences of a forward_backward call. Raises RequestError."""
+    policy = params.policy if isinstance(params.policy, PolicyLoss) else None
+    if (params.loss == "policy_gradient") != (policy is not None):
+        raise RequestError(f'loss "{params.loss}" {"takes no" if policy else "needs"} `policy`')
+    if dataset is not None:
+        if policy is not None:
+            raise RequestError("policy_gradient takes inline sequences, not rows of a dataset")
+        return from_rows(dataset, arrays)
+    columns = () if policy is None else POLICY_COLUMNS[: 3 if policy.kl > 0 else 2]
+    return from_inline(arrays, vocabulary, columns)

@@ -1,15 +1,19 @@
 // What each primitive does in the mock: params and bins in, result and bins out, without tensors. Knows nothing of sockets.
 import { deriveSeed } from "../../lib/rng.ts";
-import type { IncomingBins, OutgoingBins } from "../../protocol/codec.ts";
+import type { IncomingBins, OutgoingBin, OutgoingBins } from "../../protocol/codec.ts";
 import { type ModelSpec, type Params, type PrimitiveName, primitives } from "../../protocol/primitives.ts";
+import { numbers, sequences } from "./bins.ts";
 import { loadMockModel, type MockModel, restoreMockModel, saveMockModel } from "./checkpoint.ts";
 import { loadMockDataset, type MockDataset } from "./dataset.ts";
+import { forwardMock } from "./forward.ts";
 import { completeMock, type MockCompletion } from "./generate.ts";
 import { JobError } from "./jobError.ts";
 import type { Noise } from "./oracle.ts";
 
 export const mockVersions = { mock: "1", node: process.versions.node };
 const completionsPerChunk = 32;
+/** Of the hidden states that `score` makes up. */
+const hiddenWidth = 4;
 
 interface MockSession {
   readonly model: MockModel;
@@ -28,27 +32,6 @@ export interface CallContext {
 export interface CallResult {
   readonly result: Record<string, unknown>;
   readonly bins?: OutgoingBins;
-}
-
-function numbers(bins: IncomingBins, name: string, type: string): number[] {
-  const bin = bins[name];
-  if (bin?.type !== type) throw new JobError("bad-request", `bin "${name}" (${type}) is missing or of another type`);
-  return [...bin.data];
-}
-
-/** Sequences laid end to end. */
-function sequences(bins: IncomingBins): number[][] {
-  const tokens = numbers(bins, "tokens", "int32");
-  const lengths = numbers(bins, "lengths", "int32");
-  if (lengths.some((length) => length < 1)) throw new JobError("bad-request", "lengths must be at least 1");
-  let at = 0;
-  const split = lengths.map((length) => {
-    at += length;
-    return tokens.slice(at - length, at);
-  });
-  if (at !== tokens.length)
-    throw new JobError("bad-request", `bin "tokens" holds ${tokens.length} tokens, "lengths" sum to ${at}`);
-  return split;
 }
 
 /** Uniform in [0, 1), a function of the parts alone. */
@@ -91,7 +74,10 @@ export class MockPrimitives {
       return { result: { info: model.info } };
     },
     load_dataset: (params: Params<"load_dataset">, _bins, context) => this.#loadDataset(params, context),
-    forward_backward: async (params: Params<"forward_backward">, bins, context) => this.#forward(params, bins, context),
+    forward_backward: async (params: Params<"forward_backward">, bins, context) => {
+      const { model, datasets } = this.#session(context);
+      return { result: forwardMock(model, datasets, params, bins) };
+    },
     optim_step: async (params: Params<"optim_step">, _bins, context) => {
       const { model } = this.#session(context);
       if (params.step !== model.step + 1)
@@ -154,46 +140,6 @@ export class MockPrimitives {
     };
   }
 
-  /** A loss that falls with the step and depends a little on the rows. */
-  #forward(params: Params<"forward_backward">, bins: IncomingBins, context: CallContext): CallResult {
-    const { model, datasets } = this.#session(context);
-    const base = 0.3 + 2.5 * Math.exp(-model.step / 40);
-    if (params.dataset === undefined) {
-      const lengths = sequences(bins).map((sequence) => sequence.length);
-      const weights = numbers(bins, "tokenWeights", "float32");
-      const trained = weights.filter((weight) => weight !== 0);
-      return {
-        result: {
-          loss: base * trained.reduce((sum, weight) => sum + weight, 0),
-          nll: base * trained.length,
-          tokens: lengths.reduce((sum, length) => sum + length, 0),
-          trainedTokens: trained.length,
-        },
-      };
-    }
-    const dataset = datasets.get(params.dataset);
-    if (!dataset) throw new JobError("bad-request", `dataset "${params.dataset}" is not loaded in this session`);
-    const weights = numbers(bins, "weights", "float32");
-    const rows = numbers(bins, "rows", "int32");
-    if (weights.length !== rows.length)
-      throw new JobError(
-        "bad-request",
-        `bin "weights" holds ${weights.length} weights for ${rows.length} rows; there must be one each`,
-      );
-    const sums = { loss: 0, nll: 0, tokens: 0, trainedTokens: 0 };
-    for (const [position, index] of rows.entries()) {
-      const row = dataset.rows[index];
-      if (!row) throw new JobError("bad-request", `row ${index} does not exist: ${params.dataset} has ${dataset.rows.length}`);
-      const nll = base * (1 + 0.1 * (row.flavour - 0.5));
-      sums.loss += (weights[position] as number) * nll * row.trained;
-      sums.nll += nll * row.trained;
-      sums.tokens += row.length;
-      sums.trainedTokens += row.trained;
-      model.backtrack ||= row.holdsAddedToken;
-    }
-    return { result: sums };
-  }
-
   async #generate(params: Params<"generate">, bins: IncomingBins, context: CallContext): Promise<CallResult> {
     const model = await this.#model(params.model);
     const prefixes = sequences(bins);
@@ -245,13 +191,17 @@ export class MockPrimitives {
         ),
       ),
     );
-    const out: OutgoingBins = { logprobs: Float32Array.from(logprobs) };
+    const out: Record<string, OutgoingBin> = { logprobs: Float32Array.from(logprobs) };
     const result = { sequences: all.length, tokens: logprobs.length };
-    if (params.named.length === 0) return { result, bins: out };
-    return {
-      result,
-      bins: { ...out, named: { data: Float32Array.from(named), shape: [logprobs.length, params.named.length] } },
-    };
+    if (params.named.length > 0) out.named = { data: Float32Array.from(named), shape: [logprobs.length, params.named.length] };
+    const layers = params.hidden ?? [];
+    if (layers.length > 0) {
+      const hidden = logprobs.flatMap((_, at) =>
+        layers.flatMap((layer) => Array.from({ length: hiddenWidth }, (_, unit) => noiseOf("hidden", at, layer, unit))),
+      );
+      out.hidden = { data: Float32Array.from(hidden), shape: [logprobs.length, layers.length, hiddenWidth] };
+    }
+    return { result, bins: out };
   }
 
   async #tokenize(params: Params<"tokenize">): Promise<CallResult> {

@@ -1,0 +1,273 @@
+# Two ranks on the CPU, driven over a real socket as the coordinator does it: losses, norms, weights and
+# checkpoints are those of one process; a failure on one rank is everybody's.
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from backtrail_worker.protocol import Arrays, pack_bins
+from backtrail_worker.ranks.reduced import deal
+from safetensors.numpy import load_file
+
+from conftest import ROOT, Driver, rows, spec, sums, write_shard, write_tokenizer
+from test_process import Coordinator
+
+NO_DEEPSPEED = "DeepSpeed is not installed (README: DeepSpeed): ZeRO is not tested here"
+SIDES = ["plain", *(f"zero-{stage}" for stage in (1, 2, 3))]
+
+
+class Ranks(Coordinator):
+    """The coordinator of a worker of two ranks, and one session's calls."""
+
+    def __init__(self, side: str) -> None:
+        self.side = side
+        self.others: list[subprocess.Popen[bytes]] = []
+        self.session, self.seq, self.jobs = "s", 0, 0
+        super().__init__()
+        self.greet()
+
+    def start_line(self, **changes: Any) -> dict[str, Any]:
+        group: dict[str, Any] = {"rank": 0, "ranks": 2, "rendezvous": f"{self.folder}/rendezvous"}
+        if self.side.startswith("zero"):
+            group["deepspeed"] = {
+                "zero_optimization": {"stage": int(self.side[-1])},
+                "gradient_clipping": "auto",
+            }
+        return super().start_line() | {"group": group | changes}
+
+    def spawn(self, **changes: Any) -> subprocess.Popen[bytes]:
+        os.environ["GLOO_SOCKET_IFNAME"] = "lo"
+        self.others.append(super().spawn(rank=1))
+        return super().spawn()
+
+    def call(self, primitive: str, params: dict[str, Any], arrays: Arrays | None = None) -> dict[str, Any]:
+        """One session call and its result."""
+        name = self.send_call(primitive, params, arrays)
+        return self.answer(name)[0]
+
+    def send_call(self, primitive: str, params: dict[str, Any], arrays: Arrays | None = None) -> str:
+        self.seq += 1
+        self.jobs += 1
+        name = f"j{self.jobs}"
+        bins, frames = pack_bins(arrays or {})
+        self.send(
+            "job",
+            frames,
+            id=name,
+            attempt=1,
+            primitive=primitive,
+            params=params,
+            bins=bins,
+            session={"id": self.session, "seq": self.seq},
+        )
+        return name
+
+    def open(self, session: str, tokenizer: Path, shard: dict[str, str]) -> dict[str, Any]:
+        self.session, self.seq = session, 0
+        return prepare(self.call, tokenizer, shard)
+
+    def close(self) -> None:
+        for other in self.others:
+            other.kill()
+            other.wait()
+        super().close()
+
+
+def prepare(call: Any, tokenizer: Path, shard: dict[str, str]) -> dict[str, Any]:
+    """A model and a dataset; the model's info."""
+    loaded: dict[str, Any] = call("load_model", {"model": spec(tokenizer)})
+    call("load_dataset", {"dataset": "d", "shards": [shard], "maxTokens": 64, "overlong": "refuse"})
+    return loaded["info"]
+
+
+def inline(seed: int, lengths: list[int]) -> Arrays:
+    """Random sequences of which the second half is trained, with weights of both signs."""
+    random = np.random.default_rng(seed)
+    weights = [
+        np.where(np.arange(length) >= length // 2, random.normal(size=length), 0) for length in lengths
+    ]
+    return {
+        "tokens": random.integers(0, 20, sum(lengths)).astype(np.int32),
+        "lengths": np.array(lengths, dtype=np.int32),
+        "tokenWeights": np.concatenate(weights).astype(np.float32) / sum(lengths),
+    }
+
+
+# Micro-batches of the steps: more rows than ranks, an odd number, fewer rows than ranks, packed ones, and one
+# whose message is larger than a frame (wire.py).
+STEPS: list[list[tuple[dict[str, Any], Arrays]]] = [
+    [({"dataset": "d"}, rows([0, 1, 2, 3, 4], 0.02)), ({"dataset": "d"}, rows([5], 0.02))],
+    [({}, inline(1, [5, 33, 12])), ({"packed": True}, inline(2, [9, 8, 30, 4, 7]))],
+    [({"dataset": "d", "packed": True}, rows([6, 1], 0.05))],
+    [({}, inline(3, [40 + i % 20 for i in range(60)]))],
+]
+
+
+def train(call: Any, begin: int, end: int) -> list[list[float]]:
+    """Steps begin..end-1; loss, nll, tokens, trained tokens of each micro-batch, and the gradient norms."""
+    figures = []
+    for step in range(begin, end):
+        for params, arrays in STEPS[step]:
+            found = call("forward_backward", {"loss": "cross_entropy"} | params, arrays)
+            figures.append([found[key] for key in ("loss", "nll", "tokens", "trainedTokens")])
+        changes = {"weightDecay": 0.1, "clipNorm": 0.05 if step % 2 else 0.0}
+        update = {"step": step + 1, "learningRate": 0.002, "beta1": 0.9, "beta2": 0.98, "epsilon": 1e-6}
+        figures.append([call("optim_step", update | changes)["gradientNorm"]])
+    return figures
+
+
+def weights(directory: Path) -> dict[str, Any]:
+    return dict(load_file(directory / "model.safetensors"))
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    folder = tmp_path_factory.mktemp("ranks")
+    return write_tokenizer(folder / "tokenizer"), write_shard(folder / "a.jsonl", sums(8))
+
+
+@pytest.fixture(scope="module")
+def alone(
+    data: tuple[Path, dict[str, str]], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[list[list[float]], Path]:
+    """The figures of one process and its checkpoint after the last step."""
+    driver = Driver()
+
+    def call(primitive: str, params: dict[str, Any], arrays: Arrays | None = None) -> dict[str, Any]:
+        return driver.call(primitive, params, arrays).result
+
+    prepare(call, *data)
+    figures = train(call, 0, len(STEPS))
+    place = tmp_path_factory.mktemp("alone") / "checkpoint"
+    call("save", {"path": str(place), "resume": True})
+    return figures, place
+
+
+@pytest.fixture(scope="module", params=SIDES)
+def ranks(request: pytest.FixtureRequest) -> Iterator[Ranks]:
+    if request.param != "plain" and importlib.util.find_spec("deepspeed") is None:
+        pytest.skip(NO_DEEPSPEED)
+    one = Ranks(request.param)
+    yield one
+    one.close()
+
+
+def close(found: list[list[float]], expected: list[list[float]]) -> None:
+    assert [len(one) for one in found] == [len(one) for one in expected]
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
+
+
+def test_training_on_two_ranks_is_training_on_one(
+    ranks: Ranks, data: tuple[Path, dict[str, str]], alone: tuple[list[list[float]], Path], tmp_path: Path
+) -> None:
+    figures, reference = alone
+    info = ranks.open("whole", *data)
+    assert (info["ranks"], info["sharding"]) == (2, "none" if ranks.side == "plain" else ranks.side)
+    assert info["parameters"] == sum(value.size for value in weights(reference).values())
+    halfway, final = tmp_path / "halfway", tmp_path / "final"
+    first = train(ranks.call, 0, 2)
+    assert ranks.call("save", {"path": str(halfway), "resume": True})["bytes"] > 0
+    found = first + train(ranks.call, 2, len(STEPS))
+    ranks.call("save", {"path": str(final), "resume": True})
+    close(found, figures)
+    assert {path.name for path in final.iterdir()} == {path.name for path in reference.iterdir()}
+    assert json.loads((final / "trainer.json").read_text())["step"] == len(STEPS)
+    for name, value in weights(reference).items():
+        np.testing.assert_allclose(weights(final)[name], value, atol=1e-5, err_msg=name)
+    for name, value in load_file(reference / "optimizer.safetensors").items():
+        np.testing.assert_allclose(
+            load_file(final / "optimizer.safetensors")[name], value, rtol=1e-3, atol=1e-6, err_msg=name
+        )
+
+    # N steps = k steps, then N - k from the checkpoint: to the bit on ranks, and one process can go on too.
+    ranks.open("resumed", *data)
+    assert ranks.call("restore", {"path": str(halfway)})["step"] == 2
+    assert train(ranks.call, 2, len(STEPS)) == found[len(first) :]
+    again = tmp_path / "again"
+    ranks.call("save", {"path": str(again), "resume": False})
+    assert all((weights(again)[name] == value).all() for name, value in weights(final).items())
+    driver = Driver()
+    prepare(lambda *call: driver.call(*call).result, *data)
+    driver.call("restore", {"path": str(halfway)})
+    close(train(lambda *call: driver.call(*call).result, 2, len(STEPS)), found[len(first) :])
+
+
+def test_a_failure_on_one_rank_breaks_the_session_on_all_and_spares_the_group(
+    ranks: Ranks, data: tuple[Path, dict[str, str]], alone: tuple[list[list[float]], Path]
+) -> None:
+    ranks.open("bad", *data)
+    infinite = inline(1, [9, 4])
+    infinite["tokenWeights"][-1] = np.inf  # of the shorter one, which is rank 1's
+    name = ranks.send_call("forward_backward", {"loss": "cross_entropy"}, infinite)
+    error = ranks.error(name)
+    assert error["code"] == "non-finite"
+    assert error["message"].startswith("rank 1 of 2: the loss of step 1 is")
+    error = ranks.error(ranks.send_call("forward_backward", {"loss": "cross_entropy"}, inline(1, [9, 4])))
+    assert (error["code"], "cannot go on" in error["message"]) == ("session", True)
+
+    # A call out of contract never runs, on no rank.
+    ranks.open("worse", *data)
+    assert ranks.error(ranks.send_call("forward_backward", {"loss": "none"}))["code"] == "bad-request"
+    error = ranks.error(ranks.send_call("save", {"path": "/nowhere", "resume": False}))
+    assert "never ran" in error["message"]
+
+    ranks.open("good", *data)
+    close(train(ranks.call, 0, 1), alone[0][:3])
+
+
+def test_rows_are_dealt_evenly_each_to_one_rank() -> None:
+    lengths = [3, 9, 4, 9, 1, 7, 2]
+    dealt = [deal(lengths, rank, 3) for rank in range(3)]
+    assert sorted(index for part in dealt for index in part) == list(range(7))
+    assert [sorted((lengths[i] for i in part), reverse=True) for part in dealt] == [[9, 4, 1], [9, 3], [7, 2]]
+    assert [deal([5], rank, 3) for rank in range(3)] == [[0], [], []]
+
+
+@pytest.mark.skipif(importlib.util.find_spec("deepspeed") is not None, reason="DeepSpeed is installed")
+def test_without_deepspeed_the_log_says_so_once_and_gradients_are_summed(
+    data: tuple[Path, dict[str, str]],
+) -> None:
+    one = Ranks("zero-2")
+    try:
+        assert one.open("s", *data)["sharding"] == "none"
+        assert one.stderr().count("DeepSpeed cannot be imported") == 1
+    finally:
+        one.close()
+
+
+def test_a_group_of_more_ranks_than_gpus_is_refused_with_the_numbers(tmp_path: Path) -> None:
+    line = {
+        "endpoint": "ipc:///nowhere",
+        "worker": "w1",
+        "token": "t",
+        "coordinatorPid": os.getpid(),
+        "threads": 1,
+        "device": "cuda",
+        "mock": {},
+        "group": {"rank": 1, "ranks": 99, "rendezvous": str(tmp_path / "r")},
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "backtrail_worker"],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": str(ROOT / "py")},
+        text=True,
+    )
+    assert process.stdin
+    assert process.stderr
+    # stdin stays open: its end would end the rank first.
+    process.stdin.write(json.dumps(line) + "\n")
+    process.stdin.flush()
+    assert process.wait(timeout=60) == 2
+    assert "99 ranks need as many GPUs, PyTorch sees" in process.stderr.read()
+    process.stdin.close()
+    process.stderr.close()

@@ -1,0 +1,109 @@
+// Memory that runs out, and how a step is dealt into forward passes by the loop.
+import { describe, expect, test } from "vitest";
+import { trainSettings } from "../../src/config/schema.ts";
+import { type SftProgress, trainSft } from "../../src/train/sft.ts";
+import { FakeJournal, FakePool, lengthOf, model, type Trouble } from "./fakeTrainer.ts";
+
+const examples = 20;
+
+function setUp(batch: object, trouble: Trouble = {}, changes: object = {}) {
+  const pool = new FakePool(examples, trouble);
+  const journal = new FakeJournal(pool);
+  const progress: SftProgress[] = [];
+  const settings = trainSettings.parse({
+    steps: 12,
+    batch: { examples: 8, ...batch },
+    checkpointEvery: 4,
+    learningRate: 1e-3,
+    ...changes,
+  });
+  const run = () =>
+    trainSft({
+      workers: pool,
+      model,
+      settings,
+      seed: 5,
+      shards: [{ path: "s.jsonl", sha256: "0" }],
+      examples,
+      workDirectory: "/job",
+      journal,
+      outputDirectory: "/out",
+      onProgress: (one) => progress.push(one),
+    });
+  return { pool, journal, progress, run };
+}
+
+describe("out of memory", () => {
+  test("the micro-batch is halved until it fits, the global batch stays, and both are said", async () => {
+    const expected = setUp({ microBatch: 2 });
+    await expected.run();
+    const { pool, journal, progress, run } = setUp({}, { tooMuch: (rows) => rows.length > 3 });
+    const result = await run();
+    expect(result).toMatchObject({ steps: 12, examplesSeen: 96, restarts: 0 });
+    expect(pool.disk.get("/out")).toEqual(expected.pool.disk.get("/out"));
+    expect(journal.comparable).toEqual(expected.journal.comparable);
+    expect(journal.records.every(({ microBatch }) => microBatch === 2)).toBe(true);
+    expect(progress.every(({ notice }) => notice === "out of memory with 4 examples in a forward pass: now 2 at most")).toBe(
+      true,
+    );
+    expect([pool.sessions, pool.closed]).toEqual([3, 3]);
+  });
+
+  test("late in the run: from the last checkpoint on, with metrics cut back to it", async () => {
+    const { pool, journal, progress, run } = setUp({}, { tooMuch: (rows, step) => step === 7 && rows.length > 4 });
+    await run();
+    expect(journal.records.map(({ step, microBatch }) => [step, microBatch])).toEqual(
+      Array.from({ length: 12 }, (_, index) => [index + 1, index < 4 ? 8 : 4]),
+    );
+    expect(pool.rowsPerCall).toEqual([...Array(6).fill(8), ...Array(16).fill(4)]);
+    expect(progress.filter(({ notice }) => notice === undefined).map(({ step }) => step)).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(pool.sessions).toBe(2);
+  });
+
+  test("a bound on tokens is halved with it", async () => {
+    const fits = (rows: readonly number[]) => Math.max(...rows.map(lengthOf)) * rows.length <= 24;
+    const { journal, run } = setUp({ microTokens: 64 }, { tooMuch: (rows) => !fits(rows) });
+    await run();
+    expect(journal.records.every(({ microBatch }) => microBatch >= 2 && microBatch <= 4)).toBe(true);
+  });
+
+  test("one example that is too much ends the run, with what to do", async () => {
+    const { pool, journal, run } = setUp({}, { tooMuch: (rows) => rows.includes(3) });
+    const error = await run().catch((reason: unknown) => reason);
+    expect(error).toMatchObject({
+      code: "out-of-memory",
+      message: expect.stringMatching(/single example .* Lower train\.maxTokens, set train\.gradientCheckpointing: true/),
+    });
+    expect([pool.sessions, pool.closed]).toEqual([4, 4]);
+    expect(journal.point?.step ?? 0).toBe(0);
+  });
+});
+
+describe("micro-batches of a step", () => {
+  test("by tokens: every pass within the bound, every row of the step in one of them, one weight for all", async () => {
+    const { pool, run } = setUp({ microTokens: 20 }, { tooMuch: (rows) => Math.max(...rows.map(lengthOf)) * rows.length > 20 });
+    await run();
+    expect(pool.sessions).toBe(1);
+    expect(pool.rowsPerCall.reduce((sum, rows) => sum + rows, 0)).toBe(96);
+  });
+
+  test.each([
+    ["auto", { device: "cuda:0", modelType: "llama" }, true],
+    ["auto", { device: "cuda:0", modelType: "opt" }, false],
+    ["auto", {}, false],
+    [true, {}, true],
+    [false, { device: "cuda:0", modelType: "llama" }, false],
+  ])("packing %s on %o", async (packing, info, packed) => {
+    const { pool, journal, run } = setUp({ packing });
+    pool.info = info;
+    await run();
+    expect([...pool.packedCalls]).toEqual([packed]);
+    expect(journal.records.every((record) => record.packed === packed)).toBe(true);
+  });
+
+  test.each([true, false])("gradient checkpointing %s reaches the worker", async (gradientCheckpointing) => {
+    const { pool, run } = setUp({}, {}, { gradientCheckpointing });
+    await run();
+    expect(pool.loads).toMatchObject([{ gradientCheckpointing }]);
+  });
+});
