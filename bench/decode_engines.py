@@ -79,20 +79,21 @@ def batched_generate(side: Side, shape: str, samples: int) -> Callable[[Prompts]
 
 def measure_engines(side: Side, plan: dict[str, Any]) -> list[dict[str, Any]]:
     """
-    Rows of {shape, samples, engine, problems, tokens, cpu, wall}, one per round. The reference decodes the
-    first problems only: its rate does not depend on how many there are.
+    Rows of {shape, samples, engine, problems, tokens, cpu, wall}, one per round. Each engine decodes as many
+    of the problems as keep its batch full: one does for the reference, which takes them one by one.
     """
-    shape, samples, problems = plan["shape"], plan["samples"], plan["problems"]
+    shape, samples, counts = plan["shape"], plan["samples"], plan["problems"]
+    beams = {"engine": "reference", "beams": "beam-sample"}
     engines = {
-        "ours": (worker_engine(side, shape, samples), problems),
-        "reference": (
-            worker_engine(side, shape, samples, engine="reference", beams="beam-sample"),
-            plan["reference"],
+        "ours": (worker_engine(side, shape, samples), counts["ours"]),
+        "reference": (worker_engine(side, shape, samples, **beams), counts["reference"]),
+        "HF generate, batched": (batched_generate(side, shape, samples), counts["batched"]),
+        "continuous batching": (
+            worker_engine(side, shape, samples, engine="continuous"),
+            counts["continuous"],
         ),
-        "HF generate, batched": (batched_generate(side, shape, samples), problems),
-        "continuous batching": (worker_engine(side, shape, samples, engine="continuous"), problems),
     }
-    prompts, device = prompts_of(shape, problems), side.loaded(shape).device
+    prompts, device = prompts_of(shape, max(counts.values())), side.loaded(shape).device
     if plan["warm"]:
         for work, _ in engines.values():
             work(prompts[:1])

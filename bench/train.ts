@@ -1,17 +1,15 @@
 // What training costs: real tokens/s, share of the device's matrix rate and peak memory of our loop (the worker's own code
-// in one process) against the published recipe (HF Trainer, float32, gradient checkpointing, padding to the longest of the
-// batch). Same data, rows, model and initial weights; the two in turn inside each round. On a CPU a second is one of the
+// in one process) against the published recipe: HF Trainer, float32, gradient checkpointing, and its padding (to the longest
+// of the example's thousand, then to a multiple of 8); beside it the same with padding to the longest of the batch. Same data, rows, model and initial weights; all in turn inside each round. On a CPU a second is one of the
 // process's CPU time (one thread), because the cores are shared; on a GPU it is one of the clock.
-import { execFileSync } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { cpus, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { parseConfig } from "../src/config/load.ts";
 import type { ArmSettings } from "../src/config/schema.ts";
 import { trainExamples } from "../src/data/make.ts";
-import { median } from "../src/lib/stats.ts";
 import type { ModelSpec } from "../src/protocol/primitives.ts";
 import { findPython } from "../src/setup/environment.ts";
 import { writeJsonl } from "../src/store/shards.ts";
@@ -20,6 +18,7 @@ import { tokenizerConfigJson, tokenizerJson } from "../src/trace/tokenizer.ts";
 import { microBatches, packs } from "../src/train/microBatches.ts";
 import { rowsOfStep } from "../src/train/schedule.ts";
 import { type Opened, type Side, type Stepped, startSide } from "./trainSides.ts";
+import { type Method, machine, methods, type Outcome, type Round, render, type Timed } from "./trainTable.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const examples = 8192;
@@ -48,16 +47,16 @@ const onCpu: Record<string, Sizes> = {
   tiny: {
     shape: { layers: 4, width: 256, heads: 4, keyValueHeads: 4, mlp: 704, vocabulary: 0 },
     batch: [16, 16],
-    microTokens: undefined,
-    steps: [16, 16],
-    rounds: 7,
+    microTokens: 384,
+    steps: [10, 10],
+    rounds: 4,
   },
   "135M": {
     shape: { layers: 30, width: 576, heads: 9, keyValueHeads: 3, mlp: 1536, vocabulary: 49_152 },
     batch: [16, 16],
     microTokens: undefined,
     steps: [1, 1],
-    rounds: 3,
+    rounds: 2,
   },
 };
 const llama = { heads: 32, keyValueHeads: 8, mlp: 8192, vocabulary: 128_257 };
@@ -84,22 +83,6 @@ const sheets: readonly (readonly [RegExp, number])[] = [
   [/A100/, 312e12],
 ];
 
-interface Round {
-  readonly ours: Stepped & { readonly tokens: number };
-  readonly recipe: Stepped & { readonly tokens: number };
-}
-interface Outcome {
-  readonly case: string;
-  readonly info: Opened["info"];
-  readonly packed: boolean;
-  readonly rate: { readonly flops: number; readonly from: string };
-  /** FLOPs of the model per real token (6N + attention), ours and the recipe's rows. */
-  readonly flopsPerToken: number;
-  readonly rounds: readonly Round[];
-  /** Largest relative difference of the two methods' losses, where both did the same steps. */
-  readonly lossDifference: number | undefined;
-}
-
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: { gpu: { type: "boolean" }, json: { type: "string" }, rounds: { type: "string" }, only: { type: "string" } },
@@ -119,7 +102,7 @@ async function main(): Promise<void> {
       outcomes.push(measured.outcome);
       versions = measured.versions;
     }
-    const about = machine(versions, host);
+    const about = machine(root, versions, host);
     process.stdout.write(render(about, outcomes));
     if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify({ about, outcomes }, null, 2)}\n`);
   } finally {
@@ -168,16 +151,17 @@ type Host = { readonly python: string; readonly device: string; readonly threads
 
 async function measure(name: string, sizes: Sizes, host: Host, data: Data) {
   const ours = startSide("train_direct.py", host);
-  const recipe = startSide("train_reference.py", host);
+  const [recipe, tight] = [startSide("train_reference.py", host), startSide("train_reference.py", host)];
   try {
-    return await measureSides(name, sizes, host, data, ours, recipe);
+    return await measureSides(name, sizes, host, data, { ours, recipe, tight });
   } finally {
-    await Promise.all([ours.close(), recipe.close()]);
+    await Promise.all([ours.close(), recipe.close(), tight.close()]);
   }
 }
 
 /** One step of each that does not count, then `rounds` that do. */
-async function measureSides(name: string, sizes: Sizes, host: Host, data: Data, ours: Side, recipe: Side) {
+async function measureSides(name: string, sizes: Sizes, host: Host, data: Data, sides: Readonly<Record<Method, Side>>) {
+  const { ours, recipe, tight } = sides;
   const dtype = host.device === "cpu" ? "float32" : "bfloat16";
   const model = specOf(sizes.shape, data, dtype);
   const dataset = { dataset: "train", shards: data.shards, maxTokens: 128, overlong: "refuse" };
@@ -187,7 +171,10 @@ async function measureSides(name: string, sizes: Sizes, host: Host, data: Data, 
   const rowsAt = (step: number, batch: number) => rowsOfStep(seed, step, batch, examples);
   const theirSteps = 1 + sizes.rounds * sizes.steps[1];
   const rows = Array.from({ length: theirSteps }, (_, index) => [...rowsAt(index + 1, theirBatch)]);
-  await recipe.ask({ do: "open", load: { model: { ...model, dtype: "float32" } }, dataset, rows, adam });
+  const published = publishedWidths(lengths);
+  const open = { do: "open", load: { model: { ...model, dtype: "float32" } }, dataset, rows, adam };
+  await recipe.ask({ ...open, widths: published });
+  await tight.ask({ ...open, widths: lengths });
   const packed = packs("auto", info);
   const sum = (list: Iterable<number>, of: readonly number[]) => [...list].reduce((total, row) => total + (of[row] ?? 0), 0);
   const stepAt = (step: number) => {
@@ -202,34 +189,55 @@ async function measureSides(name: string, sizes: Sizes, host: Host, data: Data, 
     const answer = await ours.ask<Stepped>({ do: "steps", steps, forward, adam });
     return { ...answer, tokens: steps.reduce((total, { tokens }) => total + tokens, 0) };
   };
-  const runRecipe = async (from: number, count: number) => {
-    const answer = await recipe.ask<Stepped>({ do: "steps", count });
+  const runTheirs = async (side: Side, from: number, count: number) => {
+    const answer = await side.ask<Stepped>({ do: "steps", count });
     return { ...answer, tokens: rows.slice(from - 1, from - 1 + count).reduce((total, step) => total + sum(step, lengths), 0) };
   };
-  const first = { ours: await runOurs(1, 1), recipe: await runRecipe(1, 1) };
+  const run: Record<Method, (from: number, round: number) => Promise<Timed>> = {
+    ours: (round, count) => runOurs(2 + round * count, count),
+    recipe: (round, count) => runTheirs(recipe, 2 + round * count, count),
+    tight: (round, count) => runTheirs(tight, 2 + round * count, count),
+  };
+  const first = { ours: await runOurs(1, 1), recipe: await runTheirs(recipe, 1, 1), tight: await runTheirs(tight, 1, 1) };
   const rounds: Round[] = [];
   for (let round = 0; round < sizes.rounds; round++) {
-    const one = () => runOurs(2 + round * sizes.steps[0], sizes.steps[0]);
-    const other = () => runRecipe(2 + round * sizes.steps[1], sizes.steps[1]);
-    // Each goes first every other time.
-    const pair = round % 2 === 0 ? { ours: await one(), recipe: await other() } : await reversed(one, other);
-    rounds.push(pair);
-    const [a, b] = [pair.ours, pair.recipe].map(
-      ({ seconds, cpuSeconds }) => `${seconds.toFixed(1)} s (CPU ${cpuSeconds.toFixed(1)})`,
-    );
-    process.stderr.write(`${name}, round ${round + 1}: ${a} and ${b}\n`);
+    const done: Partial<Record<Method, Timed>> = {};
+    // Each goes first in its turn.
+    for (let turn = 0; turn < methods.length; turn++) {
+      const method = methods[(round + turn) % methods.length] as Method;
+      done[method] = await run[method](round, sizes.steps[method === "ours" ? 0 : 1]);
+    }
+    const { ours: a, recipe: b, tight: c } = done as Round;
+    rounds.push({ ours: a, recipe: b, tight: c });
+    const times = [a, b, c].map(({ seconds, cpuSeconds }) => `${seconds.toFixed(1)} s (CPU ${cpuSeconds.toFixed(1)})`);
+    process.stderr.write(`${name}, round ${round + 1}: ${times.join(", ")}\n`);
   }
+  // Share of padding in what each method computes, over the first step's rows (ours: its parts).
+  const padding: Record<Method, number> = {
+    ours: packed ? 0 : 1 - first.ours.tokens / paddedTokens(stepAt(1).parts, lengths),
+    recipe: 1 - first.recipe.tokens / paddedTokens([rows[0] ?? []], published),
+    tight: 1 - first.tight.tokens / paddedTokens([rows[0] ?? []], lengths),
+  };
   const sheet = sheets.find(([device]) => device.test(info.device));
   const rate = sheet ? { flops: sheet[1], from: "data sheet" } : { flops: opened.matrixRate, from: "measured matrix product" };
   const flopsPerToken = flopsOf(info.parameters, sizes.shape, lengths);
   const lossDifference = ourBatch === theirBatch ? worst([first, ...rounds]) : undefined;
-  const outcome: Outcome = { case: name, info, packed, rate, flopsPerToken, rounds, lossDifference };
+  const outcome: Outcome = { case: name, info, packed, rate, flopsPerToken, rounds, padding, lossDifference };
   return { outcome, versions: opened.versions };
 }
 
-async function reversed<A, B>(ours: () => Promise<A>, recipe: () => Promise<B>): Promise<{ ours: A; recipe: B }> {
-  const done = await recipe();
-  return { ours: await ours(), recipe: done };
+/** Tokens of padded batches, when every row is at least so wide. */
+function paddedTokens(parts: readonly (readonly number[])[], widths: readonly number[]): number {
+  return parts.reduce((sum, part) => sum + part.length * Math.max(...part.map((row) => widths[row] ?? 0)), 0);
+}
+
+/** Of the published recipe: examples are tokenised by the thousand and padded to the longest, then to a multiple of 8. */
+function publishedWidths(lengths: readonly number[]): number[] {
+  const chunk = 1000;
+  return lengths.map((_, row) => {
+    const from = Math.floor(row / chunk) * chunk;
+    return 8 * Math.ceil(Math.max(...lengths.slice(from, from + chunk)) / 8);
+  });
 }
 
 /** 6 FLOPs for each parameter and token, and attention: 6 x layers x width x length for a causal row (forward and backward). */
@@ -239,63 +247,13 @@ function flopsOf(parameters: number, shape: Shape, lengths: readonly number[]): 
   return 6 * parameters + (6 * shape.layers * shape.width * pairs) / tokens;
 }
 
-function worst(rounds: readonly { readonly ours: Stepped; readonly recipe: Stepped }[]): number {
-  const differences = rounds.flatMap(({ ours, recipe }) =>
-    ours.losses.map((loss, index) => Math.abs(loss / (recipe.losses[index] ?? Number.NaN) - 1)),
+function worst(rounds: readonly Round[]): number {
+  const differences = rounds.flatMap(({ ours, recipe, tight }) =>
+    [recipe, tight].flatMap((other) =>
+      ours.losses.map((loss, index) => Math.abs(loss / (other.losses[index] ?? Number.NaN) - 1)),
+    ),
   );
   return Math.max(...differences);
-}
-
-function machine(versions: Opened["versions"], host: Host) {
-  const git = (...args: string[]) => execFileSync("git", args, { cwd: root, encoding: "utf8" }).trim();
-  const list = cpus();
-  return {
-    cpu: list[0]?.model.trim() ?? "unknown",
-    cores: list.length,
-    device: host.device,
-    threads: host.threads,
-    node: process.version,
-    versions,
-    commit: `${git("rev-parse", "--short", "HEAD")}${git("status", "--porcelain", "--", "src", "py", "bench") === "" ? "" : " with local changes"}`,
-    date: new Date().toISOString().slice(0, 10),
-  };
-}
-
-const spread = (values: readonly number[], show: (value: number) => string) =>
-  `${show(median(values))} (${show(Math.min(...values))}..${show(Math.max(...values))})`;
-
-/** A Markdown table: medians over rounds with their range; the ratio is the median of the ratios of each round's pair. */
-function render(about: ReturnType<typeof machine>, outcomes: readonly Outcome[]): string {
-  const onCpuTime = about.device === "cpu";
-  const rateOf = (one: Stepped & { tokens: number }) => one.tokens / (onCpuTime ? one.cpuSeconds : one.seconds);
-  const unit = `real tokens/${onCpuTime ? "CPU-" : ""}s`;
-  const lines = outcomes.map(({ case: name, rounds, info, packed, rate, flopsPerToken, lossDifference }) => {
-    const [ours, recipe] = [rounds.map((pair) => rateOf(pair.ours)), rounds.map((pair) => rateOf(pair.recipe))];
-    const share = (rates: readonly number[]) => `${((100 * median(rates) * flopsPerToken) / rate.flops).toFixed(1)}%`;
-    const peak = (side: "ours" | "recipe") =>
-      `${(Math.max(...rounds.map((pair) => pair[side].peakBytes)) / 2 ** 30).toFixed(2)}`;
-    const ratios = rounds.map((pair) => rateOf(pair.ours) / rateOf(pair.recipe));
-    const cells = [
-      `${name}, ${(info.parameters / 1e6).toFixed(1)}M, ${info.dtype}${packed ? ", packed" : ""}`,
-      spread(ours, (value) => value.toFixed(0)),
-      spread(recipe, (value) => value.toFixed(0)),
-      spread(ratios, (value) => `${value.toFixed(2)}x`),
-      `${share(ours)} / ${share(recipe)}`,
-      `${(rate.flops / 1e12).toFixed(3)} (${rate.from})`,
-      `${peak("ours")} / ${peak("recipe")}`,
-      lossDifference === undefined ? "other batch" : lossDifference.toExponential(1),
-    ];
-    return `| ${cells.join(" | ")} |`;
-  });
-  const named = ["python", "torch", "transformers"].map((key) => `${key} ${about.versions[key] ?? "?"}`);
-  return [
-    `${about.cpu}, ${about.cores} cores; device ${about.device}, ${about.threads || "default"} kernel threads; node ${about.node}, ${named.join(", ")}; commit ${about.commit}, ${about.date}; ${outcomes.map(({ case: name, rounds }) => `${name}: ${rounds.length} rounds`).join(", ")}.`,
-    "",
-    `| case | ours, ${unit} | recipe, ${unit} | ours / recipe, per pair | MFU (6N + attention), ours / recipe | device TFLOP/s | peak memory GiB, ours / recipe | losses differ by |`,
-    "|---|---|---|---|---|---|---|---|",
-    ...lines,
-    "",
-  ].join("\n");
 }
 
 await main();

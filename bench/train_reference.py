@@ -1,6 +1,6 @@
-# The other side of bench/train.ts: the published recipe. HF Trainer, float32, gradient checkpointing, padding
-# to the longest of the batch, the head at every position. Same JSON lines as train_direct.py; all rows come
-# with `open`, and `steps` lets the Trainer go on for `count` steps.
+# The other side of bench/train.ts: the published recipe. HF Trainer, float32, gradient checkpointing, padded
+# batches, the head at every position. Same JSON lines as train_direct.py; all rows come with `open`, and
+# `steps` lets the Trainer go on for `count` steps.
 """python train_reference.py <device> <threads>; needs py/ on PYTHONPATH."""
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from train_direct import Clock
 
 
 def run(device: str, answers: Any) -> None:
-    """Trains under command until stdin ends."""
+    """Trains under command until stdin ends. `widths`: what each row is padded to, at least."""
     import torch
+    import torch.nn.functional as F
     import transformers
     from backtrail_worker.data.dataset import build
     from backtrail_worker.model.load import load
@@ -37,13 +38,18 @@ def run(device: str, answers: Any) -> None:
     def example(row: int) -> dict[str, torch.Tensor]:
         tokens = torch.from_numpy(data.tokens[data.starts[row] : data.starts[row + 1]]).long()
         trained = torch.from_numpy(data.mask[data.starts[row] : data.starts[row + 1]]).bool()
-        return {"input_ids": tokens, "labels": tokens.masked_fill(~trained, -100)}
+        return {
+            "row": torch.tensor(row),
+            "input_ids": tokens,
+            "labels": tokens.masked_fill(~trained, -100),
+        }
 
     def collate(examples: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+        width = max(wanted["widths"][int(one["row"])] for one in examples)
         pad = {"input_ids": described.pad, "labels": -100}
         return {
-            name: torch.nn.utils.rnn.pad_sequence(
-                [one[name] for one in examples], batch_first=True, padding_value=value
+            name: torch.stack(
+                [F.pad(one[name], (0, width - len(one[name])), value=value) for one in examples]
             )
             for name, value in pad.items()
         }

@@ -8,12 +8,13 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import json
-import math
 import platform
 import re
 import sys
 from pathlib import Path
 from typing import Any
+
+from backtrail_probe.checkpoint import AccessError, check, tensors
 
 # What the worker imports, with the oldest release that works (the ranges of pyproject.toml).
 REQUIRED: dict[str, tuple[int, ...]] = {
@@ -97,20 +98,13 @@ def environment() -> str:
     )
 
 
-def _tensors(directory: Path) -> tuple[int, int, list[str]]:
-    """Parameters, bytes and dtypes of the safetensors files, from their headers alone."""
-    parameters, size, dtypes = 0, 0, set()
-    for file in sorted(directory.glob("*.safetensors")):
-        size += file.stat().st_size
-        with file.open("rb") as stream:
-            length = int.from_bytes(stream.read(8), "little")
-            header = json.loads(stream.read(length))
-        for name, tensor in header.items():
-            if name == "__metadata__":
-                continue
-            parameters += math.prod(tensor["shape"])
-            dtypes.add(tensor["dtype"])
-    return parameters, size, sorted(dtypes)
+def access(source: str, revision: str | None) -> str:
+    """JSON {}; {"error": sentence} when the model cannot be had or is not whole."""
+    try:
+        check(str(source), None if revision is None else str(revision))
+    except (AccessError, OSError) as error:
+        return _json({"error": str(error)})
+    return _json({})
 
 
 def model(source: str, samples: list[str]) -> str:
@@ -124,25 +118,40 @@ def model(source: str, samples: list[str]) -> str:
     try:
         config = transformers.AutoConfig.from_pretrained(source, trust_remote_code=False)
     except Exception as error:
-        return _json({"error": f"{type(error).__name__}: {error}"})
+        return _json({"error": _why(error, source)})
     causal = transformers.models.auto.modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
     report: dict[str, Any] = {
         "modelType": config.model_type,
         "causalLm": config.model_type in causal,
         "vocabulary": getattr(config, "vocab_size", None),
         "context": getattr(config, "max_position_embeddings", None),
+        "config": {
+            name: value for name, value in config.to_dict().items() if isinstance(value, bool | int | str)
+        },
         "dtype": str(getattr(config, "dtype", None) or "").removeprefix("torch."),
         "parameters": None,
         "bytes": None,
         "storedDtypes": [],
     }
     if Path(source).is_dir():
-        parameters, report["bytes"], report["storedDtypes"] = _tensors(Path(source))
+        try:
+            parameters, report["bytes"], report["storedDtypes"] = tensors(Path(source))
+        except (AccessError, OSError) as error:
+            return _json({"error": str(error)})
         report["parameters"] = parameters or None
     if report["parameters"] is None and report["causalLm"]:
         report["parameters"] = _count_parameters(config, transformers)
     report["tokenizer"] = _tokenizer(source, texts, transformers)
     return _json(report)
+
+
+def _why(error: Exception, source: str) -> str:
+    """Why a config cannot be had: the reason that the Hub or the directory gives, else transformers' own."""
+    try:
+        check(source, None)
+    except (AccessError, OSError) as reason:
+        return str(reason)
+    return f"{source}: {type(error).__name__}: {error}"
 
 
 def _count_parameters(config: Any, transformers: Any) -> int:

@@ -238,6 +238,7 @@ class LoadModel(Struct, rename="camel", forbid_unknown_fields=True):
     model: ModelSpec
     optimizer: OptimizerSpec | UnsetType = UNSET
     gradient_checkpointing: bool | UnsetType = UNSET
+    compile: bool | UnsetType = UNSET
     lora: LoraSpec | UnsetType = UNSET
 
 

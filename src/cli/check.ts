@@ -1,7 +1,7 @@
 // backtrail check: the laws of a puzzle, its formats and the solvers on it, on drawn problems.
 import { extname, resolve } from "node:path";
 import { checkLaws } from "../check/check.ts";
-import { loadModule } from "../data/modules.ts";
+import { loadModule } from "../config/moduleLoader.ts";
 import { exitCode, UserError } from "../lib/errors.ts";
 import type { AnyPuzzle } from "../puzzle/puzzle.ts";
 import { findPuzzle } from "../puzzle/registry.ts";
@@ -24,7 +24,7 @@ export async function checkCommand(io: Io, target: string, flags: CheckFlags): P
     puzzle,
     formats,
     options: { kind: puzzle.name, ...readJsonFlag("--options", flags.options) },
-    problems: whole("--problems", flags.problems),
+    problems: whole("--problems", flags.problems, 1),
     seed: whole("--seed", flags.seed),
     maxNodes: whole("--max-nodes", flags.maxNodes),
   });
@@ -54,8 +54,8 @@ async function subject(io: Io, target: string): Promise<{ puzzle: AnyPuzzle; for
   return { puzzle: findPuzzle((formats[0] as AnyFormat).puzzle), formats };
 }
 
-function whole(flag: string, text: string): number {
+function whole(flag: string, text: string, least = 0): number {
   const value = Number(text);
-  if (Number.isInteger(value) && value >= 0) return value;
-  throw new UserError("usage", `${flag}: expected a whole number from 0, found ${text}`);
+  if (Number.isInteger(value) && value >= least) return value;
+  throw new UserError("usage", `${flag}: expected a whole number from ${least}, found ${text}`);
 }

@@ -3,14 +3,14 @@ import { readdir, stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseDataConfig } from "../config/load.ts";
+import { loadModule, loadModulesOf } from "../config/moduleLoader.ts";
 import { makeDatasetFolder } from "../data/dataset.ts";
 import { type Distribution, type Inspection, inspectDataset } from "../data/inspect.ts";
-import { loadModule, loadModulesOf } from "../data/modules.ts";
 import { type DatasetFiles, datasetFiles } from "../data/reading.ts";
 import { type Finding, verifyDataset } from "../data/verify.ts";
 import { exitCode, UserError } from "../lib/errors.ts";
 import { nearest, quote } from "../lib/text.ts";
-import { readProblem } from "../puzzle/registry.ts";
+import { allPuzzles, readProblem } from "../puzzle/registry.ts";
 import { formatDuration, Progress } from "../run/progress.ts";
 import { findFormat } from "../trace/registry.ts";
 import { colourExample } from "./colour.ts";
@@ -111,7 +111,15 @@ export interface DataInspectFlags extends DataVerifyFlags {
 
 async function openDataset(io: Io, path: string, modules: readonly string[] = []): Promise<DatasetFiles> {
   for (const module of modules) await loadModule(resolve(io.cwd, module));
-  return datasetFiles(resolve(io.cwd, path), path);
+  const files = await datasetFiles(resolve(io.cwd, path), path);
+  const puzzle = files.manifest?.puzzle;
+  if (puzzle !== undefined && "content" in puzzle && !allPuzzles().some(({ name }) => name === puzzle.kind)) {
+    throw new UserError(
+      "module",
+      `${path}: its puzzle ${puzzle.kind} comes from a module of your own. Give it: --module <path>.`,
+    );
+  }
+  return files;
 }
 
 /**
@@ -120,7 +128,7 @@ async function openDataset(io: Io, path: string, modules: readonly string[] = []
  */
 export async function dataVerifyCommand(io: Io, path: string, flags: DataVerifyFlags): Promise<ExitCode> {
   const files = await openDataset(io, path, flags.module);
-  const total = files.manifest?.statistics.examples ?? 0;
+  const total = files.manifest?.shards.reduce((sum, { rows }) => sum + rows, 0) ?? 0;
   const progress = new Progress({ write: io.err, isTerminal: io.errIsTerminal, now: () => performance.now() });
   const found = await verifyDataset(files, (done) => progress.update("verify", { done, total, unit: "examples" }));
   const verdict =

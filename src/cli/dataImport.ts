@@ -66,7 +66,7 @@ export async function dataImportCommand(io: Io, source: string, flags: DataImpor
   if (report.isEmpty) {
     throw new UserError(
       "import",
-      `${source}: no record could be taken; see report.json in ${flags.out}. Is --from ${flags.from} right, and --format ${format}?`,
+      `${source}: no record could be taken; see report.json in ${flags.out}. Is --from ${flags.from} right, and --format ${format}, --skip and --limit?`,
     );
   }
   const manifest = {
@@ -78,6 +78,7 @@ export async function dataImportCommand(io: Io, source: string, flags: DataImpor
     imported,
     shards,
     tests,
+    statistics: report.statistics(),
   };
   await writeAtomic(join(out, "manifest.json"), text(manifest));
   io.out(flags.json ? text({ ...imported, ...report.json() }) : `${flags.out}\n`);

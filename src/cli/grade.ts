@@ -156,8 +156,14 @@ function parseLine(line: Line): Record<string, unknown> {
   return value as Record<string, unknown>;
 }
 
-/** Lists and objects are no ids: an id is to be found again in a file, and its answer must cost no more than the line. */
+/**
+ * Lists and objects are no ids: an id is to be found again in a file, and its answer must cost no more than the line. Nor are
+ * numbers that JSON may have read as another one: only integers up to 2^53 - 1 are sure to come back as they were.
+ */
 function readId(id: unknown): Id | undefined {
+  if (typeof id === "number" && (!Number.isSafeInteger(id) || Object.is(id, -0))) {
+    throw new UserError("line", `id: expected a text or an integer within +-${Number.MAX_SAFE_INTEGER}, found another number`);
+  }
   if (id === undefined || id === null || ["string", "number", "boolean"].includes(typeof id)) return id as Id | undefined;
   throw new UserError("line", `id: expected a text or a number, found ${Array.isArray(id) ? "a list" : "an object"}`);
 }

@@ -2,10 +2,16 @@
 import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { UserError } from "../lib/errors.ts";
+import { decodeMemory, trainMemory, usualSlots } from "../plan/estimate.ts";
+import { modelShape } from "../plan/estimateModel.ts";
 import { memoryNeeds, showModel } from "../python/probe.ts";
 import { findPython } from "../setup/environment.ts";
 import { findFormat } from "../trace/registry.ts";
 import type { ExitCode, Io } from "./io.ts";
+
+/** Sizes for which `model show` tells the memory with activations and cache. */
+const shownTokens = 16_384;
+const shownLength = 192;
 
 /** Throws UserError("model") when the model can't be read, saying what to do. */
 export async function modelShowCommand(io: Io, source: string, flags: { json: boolean }): Promise<ExitCode> {
@@ -26,7 +32,7 @@ export async function modelShowCommand(io: Io, source: string, flags: { json: bo
     root: io.root,
     env: io.env,
   });
-  if ("error" in report) throw new UserError("model", modelProblem(source, report.error, io));
+  if ("error" in report) throw new UserError("model", `${report.error}.`);
   const needs = report.parameters === null ? undefined : memoryNeeds(report.parameters);
   if (flags.json) {
     io.out(`${JSON.stringify({ source, ...report, memoryBytes: needs ?? null }, null, 2)}\n`);
@@ -42,6 +48,15 @@ export async function modelShowCommand(io: Io, source: string, flags: { json: bo
     io.out(
       `memory       train ${gib(needs.train)} (weights, gradients, Adam; activations not counted), decode ${gib(needs.float32)} in float32, ${gib(needs.bfloat16)} in bfloat16 (cache not counted)\n`,
     );
+  const shape = modelShape(report.config);
+  if (shape !== undefined) {
+    const train = (compute: "float32" | "bfloat16") =>
+      trainMemory(shape, { compute, microTokens: shownTokens, checkpointing: false }).total;
+    const decode = decodeMemory(shape, { compute: "bfloat16", slots: usualSlots("gpu"), tokens: shownLength });
+    io.out(
+      `             in all about ${gib(train("bfloat16"))} to train with ${shownTokens} tokens at once (${gib(train("float32"))} in float32), ${gib(decode.total)} to decode ${usualSlots("gpu")} rows of ${shownLength} tokens in bfloat16\n`,
+    );
+  }
   const { tokenizer } = report;
   if ("error" in tokenizer) {
     io.out(`tokenizer    cannot be read: ${tokenizer.error}\n`);
@@ -58,14 +73,4 @@ export async function modelShowCommand(io: Io, source: string, flags: { json: bo
   for (const sample of tokenizer.samples)
     io.out(`sample       ${sample.tokens.length} tokens: ${sample.tokens.map((token) => JSON.stringify(token)).join(" ")}\n`);
   return 0;
-}
-
-function modelProblem(source: string, error: string, io: Io): string {
-  if (/gated|401|403|restricted/i.test(error)) {
-    return `${source}: access is refused. Accept its licence on the Hub and set HF_TOKEN, or use an open copy such as unsloth/Llama-3.2-1B.`;
-  }
-  const offline = io.env.HF_HUB_OFFLINE
-    ? " HF_HUB_OFFLINE is set, so only what is in the cache or in a local directory can be used."
-    : "";
-  return `${source}: cannot be read as a model (${error.split("\n")[0]}).${offline} Give a directory in save_pretrained layout, or a Hub id that this machine can reach.`;
 }

@@ -1,8 +1,10 @@
 // backtrail plan: what a run would do. Writes nothing.
 import { powerBefore } from "../evaluate/claims.ts";
+import { canonicalJson, type Json } from "../lib/hash.ts";
 import { explainDifference, nearestStage, type Plan, type Stage } from "../plan/plan.ts";
 import { Store } from "../store/store.ts";
 import type { ExitCode, Io } from "./io.ts";
+import { type ArmEstimate, estimateArm, estimateLine } from "./planEstimate.ts";
 import { type LoadedSweep, loadSweep, type SweepFlags } from "./sweep.ts";
 
 interface StageState {
@@ -14,10 +16,11 @@ interface StageState {
 export async function planCommand(io: Io, path: string, flags: SweepFlags): Promise<ExitCode> {
   const sweep = await loadSweep(io, path, flags);
   const states = await stageStates(sweep);
+  const needs = await estimates(io, sweep);
   if (flags.json) {
     const claims = claimPowers(sweep);
     const stages = states.map(({ stage, cached, why }) => ({ ...stage, cached, why }));
-    io.out(`${JSON.stringify({ ...sweep.plan, environment: sweep.environment, stages, claims }, null, 2)}\n`);
+    io.out(`${JSON.stringify({ ...sweep.plan, environment: sweep.environment, stages, needs, claims }, null, 2)}\n`);
     return 0;
   }
   const toDo = states.filter((state) => !state.cached).length;
@@ -34,6 +37,7 @@ export async function planCommand(io: Io, path: string, flags: SweepFlags): Prom
     );
   }
   io.out(`\n${budgets(sweep.plan)}`);
+  for (const { arm, needs: found } of needs) io.out(estimateLine(arm, found, sweep.environment.device));
   for (const claim of claimPowers(sweep)) io.out(`claim ${claim.name}: ${claim.sentence}\n`);
   return 0;
 }
@@ -49,6 +53,22 @@ async function stageStates(sweep: LoadedSweep): Promise<StageState[]> {
     states.push({ stage, cached, why });
   }
   return states;
+}
+
+/** What each arm needs; arms that differ in their seed alone are told once. */
+async function estimates(io: Io, { plan, environment, config }: LoadedSweep) {
+  const told = new Set<string>();
+  const found: { readonly arm: string; readonly needs: ArmEstimate | undefined }[] = [];
+  const { device, dtype } = environment;
+  const place = { cwd: io.cwd, device, dtype, threads: config.file.workers.threads };
+  for (const { name, settings } of plan.arms) {
+    const { seed: _, decode: __, ...rest } = settings;
+    const key = canonicalJson(rest as unknown as Json);
+    if (told.has(key)) continue;
+    told.add(key);
+    found.push({ arm: name, needs: await estimateArm(settings, place) });
+  }
+  return found;
 }
 
 function budgets(plan: Plan): string {

@@ -22,7 +22,7 @@ export function buildProgram(io: Io, done: Done): Command {
   program.hook("preAction", async (_program, command) => {
     const { module = [] } = command.opts<{ module?: readonly string[] }>();
     if (module.length === 0) return;
-    const { loadModule } = await import("../data/modules.ts");
+    const { loadModule } = await import("../config/moduleLoader.ts");
     for (const path of module) await loadModule(resolve(io.cwd, path));
   });
   sweepCommands(program, io, done);

@@ -1,9 +1,13 @@
 // backtrail run: the sweep from config to report.
+import { stat } from "node:fs/promises";
 import { cpus, hostname, totalmem } from "node:os";
 import { basename, join, resolve } from "node:path";
+import { type DeepspeedSettings, parseDeepspeed } from "../config/deepspeed.ts";
+import { loadedModules } from "../config/moduleLoader.ts";
 import { exitCode, UserError } from "../lib/errors.ts";
 import type { Json } from "../lib/hash.ts";
 import { protocolVersion } from "../protocol/messages.ts";
+import { checkModelAccess } from "../python/probe.ts";
 import { renderCsv } from "../report/csv.ts";
 import { renderHtml } from "../report/html.ts";
 import { renderTable } from "../report/table.ts";
@@ -18,7 +22,8 @@ import { keepEarlier } from "../store/results.ts";
 import { Store } from "../store/store.ts";
 import { localLauncher } from "../worker/launcher.ts";
 import { createPool, type Pool } from "../worker/pool.ts";
-import type { ExitCode, Io } from "./io.ts";
+import { type RankGroup, torchrunLauncher } from "../worker/torchrun.ts";
+import { type ExitCode, type Io, readUserFile } from "./io.ts";
 import { codeCommit, type LoadedSweep, loadSweep, type SweepFlags } from "./sweep.ts";
 
 export interface RunFlags extends SweepFlags {
@@ -29,9 +34,12 @@ export interface RunFlags extends SweepFlags {
 export async function runCommand(io: Io, path: string, flags: RunFlags): Promise<ExitCode> {
   const begun = performance.now();
   const sweep = await loadSweep(io, path, flags);
-  refuseUnsupported(sweep);
+  const group = await rankGroup(io, sweep);
   const python = pythonFor(io, sweep, flags.mock);
-  if (!flags.mock) await requirePython(python, io.env);
+  if (!flags.mock) {
+    await requirePython(python, io.env);
+    await requireModels(io, sweep, python);
+  }
   const progress = new Progress({ write: io.err, isTerminal: io.errIsTerminal, now: () => performance.now() });
   const store = await Store.open(sweep.storeRoot);
   const folder = resolve(io.cwd, flags.results, sweep.folder);
@@ -48,7 +56,7 @@ export async function runCommand(io: Io, path: string, flags: RunFlags): Promise
       protocol: String(protocolVersion),
       node: process.version,
     };
-    const context = contextFor(io, sweep, { store, progress, python, pools, logDirectory, code });
+    const context = contextFor(io, sweep, { store, progress, python, group, pools, logDirectory, code });
     const executed = await executePlan(context, sweep.plan, { atOnce: sweep.config.file.workers.count });
     const outputs = await gatherResults(context, sweep.config, sweep.plan, executed, new Date().toISOString(), {
       logs: join(flags.results, sweep.folder, "logs", basename(logDirectory)),
@@ -72,6 +80,26 @@ export async function runCommand(io: Io, path: string, flags: RunFlags): Promise
   }
 }
 
+/** Every published model that the arms name can be had: asked before data is made and workers are started. */
+async function requireModels(io: Io, { config }: LoadedSweep, python: string): Promise<void> {
+  const asked = new Set<string>();
+  for (const { settings } of config.arms) {
+    const { model } = settings;
+    if (!("from" in model)) continue;
+    const directory = resolve(io.cwd, model.from);
+    const source = await stat(directory).then(
+      (found) => (found.isDirectory() ? directory : model.from),
+      () => model.from,
+    );
+    const name = `${source}@${model.revision ?? ""}`;
+    if (asked.has(name)) continue;
+    asked.add(name);
+    const options = { timeoutMs: 120_000, root: io.root, env: io.env };
+    const wrong = await checkModelAccess(python, { source, revision: model.revision }, options);
+    if (wrong !== undefined) throw new UserError("model-not-found", `model.from: ${wrong}`);
+  }
+}
+
 function codeOf(failures: number, { summary }: RunOutputs): ExitCode {
   if (failures > 0) return exitCode.failedStages;
   return summary.claims.some((claim) => claim.required && claim.verdict !== "supported")
@@ -79,14 +107,27 @@ function codeOf(failures: number, { summary }: RunOutputs): ExitCode {
     : exitCode.done;
 }
 
-/** The config's shape is a promise; what this version cannot do yet is refused, not ignored. `plan` accepts it. */
-function refuseUnsupported({ config }: LoadedSweep): void {
-  const { deepspeed, gpus } = config.file.workers;
-  const refuse = (key: string, fix: string) => {
-    throw new UserError("unsupported", `workers.${key}: this version trains on one device per worker. ${fix}`);
+/** The processes of one worker and their DeepSpeed settings. Throws UserError for what contradicts itself or the machine. */
+async function rankGroup(io: Io, { config, environment }: LoadedSweep): Promise<RankGroup> {
+  const { count, deepspeed, gpus, ranks = Math.max(1, gpus ?? 1) } = config.file.workers;
+  const refuse = (message: string): never => {
+    throw new UserError("workers", `workers.${message}`);
   };
-  if (deepspeed !== undefined) refuse("deepspeed", "Remove the key (--set workers.deepspeed=null) to train in one process.");
-  if (gpus !== undefined && gpus > 1) refuse("gpus", "Set it to 1.");
+  if (gpus !== undefined && gpus > 1 && gpus !== ranks) refuse(`ranks is ${ranks} and workers.gpus ${gpus}: one rank per GPU.`);
+  const settings = deepspeed === undefined ? undefined : await readDeepspeed(io, deepspeed);
+  if (environment.flavour === "mock") return { ranks: 1 };
+  const onGpu = environment.device !== "cpu";
+  if (gpus !== undefined && gpus > 1 && !onGpu)
+    refuse(`gpus is ${gpus}, but PyTorch sees no GPU here. workers.ranks: ${gpus} without gpus makes ranks on the CPU.`);
+  if (ranks > 1 && count > 1 && onGpu)
+    refuse(`count is ${count}, but a worker of ${ranks} ranks takes the GPUs for itself. Set workers.count: 1.`);
+  if (settings !== undefined && ranks === 1)
+    io.err("workers.deepspeed is for several ranks (workers.ranks or workers.gpus): one rank trains without it.\n");
+  return { ranks, ...(settings === undefined ? {} : { deepspeed: settings }) };
+}
+
+async function readDeepspeed(io: Io, path: string): Promise<DeepspeedSettings> {
+  return parseDeepspeed(await readUserFile(resolve(io.cwd, path)), path);
 }
 
 function pythonFor(io: Io, sweep: LoadedSweep, mock: boolean): string {
@@ -104,6 +145,8 @@ interface RunParts {
   readonly store: Store;
   readonly progress: Progress;
   readonly python: string;
+  /** The processes of each worker. */
+  readonly group: RankGroup;
   /** Takes the pool once it is started, to be closed at the end. */
   readonly pools: Promise<Pool>[];
   readonly logDirectory: string;
@@ -111,7 +154,8 @@ interface RunParts {
   readonly code: Record<string, string>;
 }
 
-function contextFor(io: Io, sweep: LoadedSweep, { store, progress, python, pools, logDirectory, code }: RunParts): RunContext {
+function contextFor(io: Io, sweep: LoadedSweep, parts: RunParts): RunContext {
+  const { store, progress, python, group, pools, logDirectory, code } = parts;
   const { workers } = sweep.config.file;
   const { flavour, device } = sweep.environment;
   const cpu = cpus();
@@ -132,12 +176,19 @@ function contextFor(io: Io, sweep: LoadedSweep, { store, progress, python, pools
       const existing = pools[0];
       if (existing !== undefined) return existing;
       const pool = createPool({
-        launcher: localLauncher({ flavour, python, environment: io.env }),
+        launcher: torchrunLauncher(localLauncher({ flavour, python, environment: io.env }), group),
         size: workers.count,
         threads: workers.threads,
         device: "auto",
+        ...(flavour === "mock" ? { mock: { modules: loadedModules() } } : {}),
         onEvent: (event) => {
-          if (event.kind === "worker-ready") Object.assign(code, event.versions);
+          if (event.kind === "worker-ready") {
+            if (group.deepspeed !== undefined && event.versions.deepspeed === undefined && code.python === undefined)
+              progress.say(
+                "  DeepSpeed is not installed: every rank keeps the whole training state (same results, more memory)",
+              );
+            Object.assign(code, event.versions);
+          }
           if (event.kind === "worker-lost") progress.say(`  worker ${event.worker} was lost: ${event.reason}`);
         },
         logDirectory,

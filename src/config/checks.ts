@@ -4,6 +4,8 @@ import { UserError } from "../lib/errors.ts";
 import type { CountdownOptions } from "../puzzle/countdown.ts";
 import { findPuzzle } from "../puzzle/registry.ts";
 import { checkSolver } from "../solver/registry.ts";
+import { keepsDiscipline } from "../trace/discipline.ts";
+import type { AnyFormat } from "../trace/format.ts";
 import { formatsOf } from "../trace/registry.ts";
 import { type TrainDataSettings, testDataSettings } from "./dataSettings.ts";
 import { hint } from "./messages.ts";
@@ -77,10 +79,12 @@ function formatProblems(kind: string, train: TrainDataSettings): ConfigProblem[]
     return [{ path: ["data", "train", "format"], message, causes }];
   }
   if (!("solver" in train)) return [];
+  const format = formatsOf(kind).find(({ name }) => name === train.format) as AnyFormat;
   return (train.solver ?? []).flatMap((solver, index) => {
     try {
       checkSolver(findPuzzle(kind), solver);
-      return [];
+      const message = keepsDiscipline(format, solver);
+      return message === undefined ? [] : [{ path: ["data", "train", "solver", String(index)], message, causes }];
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       return [{ path: ["data", "train", "solver", String(index)], message: error.message, causes }];

@@ -23,7 +23,7 @@ function problemsOf(issue: Issue, prefix: Path, root: Root): ConfigProblem[] {
     case "unrecognized_keys":
       return issue.keys.map((key) => ({
         path: [...path, key],
-        message: unknownKey(key, knownKeys(root.schema, path)),
+        message: unknownKey(key, knownKeys(root, path)),
         atKey: true,
       }));
     case "invalid_union":
@@ -44,7 +44,7 @@ function problemsOf(issue: Issue, prefix: Path, root: Root): ConfigProblem[] {
 }
 
 function wrongValue(path: Path, value: unknown, root: Root): ConfigProblem {
-  const leaves = schemasAt(root.schema, path).flatMap(branches);
+  const leaves = schemasAt(root, path).flatMap((item) => branches(item));
   const expected = [...new Set(leaves.map(describe))].join(" or ");
   if (value === undefined) return { path, message: `missing: expected ${expected}` };
   return { path, message: `expected ${expected}, found ${shown(value)}${hint(value, leaves.flatMap(wordsOf))}` };
@@ -63,7 +63,7 @@ function unionProblems(
     if (value === undefined) return [{ path, message: `missing: expected ${expected}` }];
     return [{ path, message: `expected ${expected}, found ${shown(value)}${hint(value, options)}` }];
   }
-  const options = [...new Set(schemasAt(root.schema, path).flatMap(unionOptions))];
+  const options = [...new Set(schemasAt(root, path).flatMap(unionOptions))];
   const objects = options.map((option, index) => ({ option, index })).filter(({ option }) => option._zod.def.type === "object");
   if (!isContainer(value) || objects.length === 0) return [wrongValue(path, value, root)];
   const chosen = chooseBranch(objects, value);
@@ -92,15 +92,21 @@ function unknownKey(key: string, known: readonly string[]): string {
 }
 
 /** The keys that the schema knows at a path: of every branch, where it is a union. */
-function knownKeys(schema: Schema, path: Path): string[] {
-  const objects = schemasAt(schema, path)
-    .flatMap(branches)
+function knownKeys(root: Root, path: Path): string[] {
+  const objects = schemasAt(root, path)
+    .flatMap((item) => branches(item))
     .filter((branch) => branch._zod.def.type === "object");
   return [...new Set(objects.flatMap((branch) => Object.keys(shapeOf(branch))))];
 }
 
-function schemasAt(schema: Schema, path: Path): Schema[] {
-  return path.reduce<Schema[]>((at, key) => at.flatMap(branches).flatMap((branch) => child(branch, key)), [schema]);
+/** The schemas of the place at `path`; of a union with a discriminator only the branch that the value there names. */
+function schemasAt({ schema, value }: Root, path: Path): Schema[] {
+  let at = [schema];
+  for (const [index, key] of path.entries()) {
+    const here = getAt(value, path.slice(0, index));
+    at = at.flatMap((item) => branches(item, here)).flatMap((branch) => child(branch, key));
+  }
+  return at;
 }
 
 function shapeOf(schema: Schema): Readonly<Record<string, Schema>> {
@@ -126,10 +132,17 @@ function unionOptions(schema: Schema): readonly Schema[] {
   return options === undefined ? [] : options.map(unwrap);
 }
 
-/** A schema without wrappers; a union as all of its options. */
-function branches(schema: Schema): Schema[] {
+/**
+ * A schema without wrappers; a union as all of its options, but for one with a discriminator that `value` holds: then as the
+ * option of that name.
+ */
+function branches(schema: Schema, value?: unknown): Schema[] {
   const options = unionOptions(schema);
-  return options.length === 0 ? [unwrap(schema)] : options.flatMap(branches);
+  if (options.length === 0) return [unwrap(schema)];
+  const key = (unwrap(schema)._zod.def as { discriminator?: string }).discriminator;
+  const name = key !== undefined && isContainer(value) ? value[key] : undefined;
+  const named = options.filter((option) => name !== undefined && option._zod.propValues?.[key as string]?.has(name as string));
+  return (named.length > 0 ? named : options).flatMap((option) => branches(option, value));
 }
 
 function child(schema: Schema, key: string): Schema[] {

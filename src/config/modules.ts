@@ -1,4 +1,4 @@
-// The user's own modules, as configs name them: path as written -> what it holds. Filled by data/modules.ts before a config
+// The user's own modules, as configs name them: path as written -> what it holds. Filled by moduleLoader.ts before a config
 // that names them is parsed; settings and stage keys hold names and digests, never paths.
 
 export interface ModuleInfo {

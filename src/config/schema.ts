@@ -78,6 +78,27 @@ export const trainSettings = z
       .boolean()
       .default(false)
       .describe("Compute activations again in the backward pass: less memory, about a third more time, the same gradients."),
+    compile: z
+      .boolean()
+      .default(false)
+      .describe(
+        "torch.compile the model: a minute or so at the start, faster steps on a GPU, the same gradients up to rounding.",
+      ),
+    lora: z
+      .strictObject({
+        rank: positive.describe("Rank of the adapters."),
+        alpha: z.number().positive().optional().describe("Their scale times the rank; default 2 x rank."),
+        dropout: z.number().min(0).lt(1).optional(),
+        targets: z
+          .array(z.string())
+          .min(1)
+          .optional()
+          .describe("Last parts of the names of adapted layers; default: every matrix but embeddings and head."),
+      })
+      .optional()
+      .describe(
+        "Train low-rank adapters in place of all weights (needs peft). Rows of added tokens are trained too; checkpoints are merged.",
+      ),
   })
   .describe("How the model is trained. Leave out to decode a published checkpoint as it is.");
 export type TrainSettings = z.infer<typeof trainSettings>;
@@ -177,7 +198,8 @@ export const workerSettings = z
   .strictObject({
     python: z.string().default("auto").describe("Python of the torch worker; auto: BACKTRAIL_PYTHON, else .venv."),
     count: positive.default(1),
-    gpus: count.optional().describe("GPUs of one worker; default: one where there is one."),
+    gpus: count.optional().describe("GPUs of one worker; default: one where there is one. Several: one rank on each."),
+    ranks: positive.optional().describe("Processes of one worker that train together; default: one per GPU in `gpus`."),
     threads: count.default(1).describe("CPU threads of one worker; 0: the library's choice."),
     deepspeed: z.string().optional().describe("DeepSpeed JSON config, for several ranks."),
   })

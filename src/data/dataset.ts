@@ -5,7 +5,8 @@ import type { TestDataSettings } from "../config/dataSettings.ts";
 import { UserError } from "../lib/errors.ts";
 import { digest, type Json } from "../lib/hash.ts";
 import { syncPath, writeAtomic } from "../store/files.ts";
-import { writeAnew } from "../store/shardFolder.ts";
+import { lockDataset } from "../store/lock.ts";
+import { lookAt, writeAnew } from "../store/shardFolder.ts";
 import { ShardJournal } from "../store/shardJournal.ts";
 import type { TestProblem } from "./example.ts";
 import { testProblems } from "./make.ts";
@@ -42,17 +43,64 @@ export async function makeDatasetFolder(settings: DatasetSettings, options: Data
   const { name, seed, puzzle, train, test } = settings;
   const about = { kind: "dataset" as const, name, backtrail: options.version, seed, puzzle, train, test };
   const identity = identityOf(about);
+  // Before anything is written: a folder of something else, or settings that cannot be.
+  const finished = await finishedBefore(identity, options);
+  if (finished !== undefined) return finished;
+  // What `distinct` needs to be worked out comes later.
+  recipeFor({ ...settings, train: { ...train, distinct: false } });
+  const lock = await lockDataset(directory, option);
+  try {
+    // Another maker may have come to its end between the look and the lock.
+    return (await finishedBefore(identity, options)) ?? (await makeLocked(settings, options, about, identity));
+  } finally {
+    await lock.release();
+  }
+}
+
+/** The dataset that is there already. Throws UserError("exists") when it is another one, and what `whole` throws. */
+async function finishedBefore(identity: string, options: DatasetOptions): Promise<DatasetManifest | undefined> {
+  const { directory, option } = options;
   const finished = await readManifest(directory);
-  if (finished !== undefined) {
-    if (identityOf(finished) === identity) return finished;
+  if (finished === undefined) return undefined;
+  if (identityOf(finished) === identity) return whole(finished, options);
+  throw new UserError(
+    "exists",
+    `${option}: the folder holds the dataset "${finished.name}" (seed ${finished.seed}), made from other settings or by another version. ` +
+      "Nothing is overwritten: choose a new folder.",
+  );
+}
+
+/**
+ * A finished dataset whose files are all there. Throws UserError: "damaged" naming the file that is not, "exists" when shards of another
+ * layout are asked for.
+ */
+async function whole(manifest: DatasetManifest, { directory, option, compress }: DatasetOptions): Promise<DatasetManifest> {
+  const zipped = manifest.shards.some(({ name }) => name.endsWith(".gz"));
+  if (manifest.shards.length > 0 && zipped !== compress) {
     throw new UserError(
       "exists",
-      `${option}: the folder holds the dataset "${finished.name}" (seed ${finished.seed}), made from other settings or by another version. ` +
-        "Nothing is overwritten: choose a new folder.",
+      `${option}: the folder holds this dataset ${zipped ? "with" : "without"} compression. Give the same --compress, or choose a new folder.`,
     );
   }
-  // Settings that cannot be are refused before anything is written; what `distinct` needs to be worked out comes later.
-  recipeFor({ ...settings, train: { ...train, distinct: false } });
+  const present = await lookAt(directory);
+  const missing = [...manifest.shards, ...manifest.tests].find(
+    ({ name }) => !(Array.isArray(present) && present.includes(name)),
+  );
+  if (missing === undefined) return manifest;
+  throw new UserError(
+    "damaged",
+    `${option}: the dataset is finished, but ${missing.name} is not there any more. Remove the folder, or choose a new one, and make it again.`,
+  );
+}
+
+async function makeLocked(
+  settings: DatasetSettings,
+  options: DatasetOptions,
+  about: About & { readonly kind: "dataset" },
+  identity: string,
+): Promise<DatasetManifest> {
+  const { directory, option } = options;
+  const { seed, puzzle, train } = settings;
   const layout = digest({ identity, shardSize: options.shardSize, compress: options.compress });
   const journal = await ShardJournal.open<MadeShard>(directory, layout, option);
   try {

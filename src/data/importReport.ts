@@ -1,6 +1,7 @@
 // What an import accepted, rejected and why: counts, and the first records of each kind. No files.
 import { quote } from "../lib/text.ts";
 import type { JudgedText } from "./importJudge.ts";
+import type { Statistics } from "./manifest.ts";
 
 /** A rejected record, so that a person can look it up. */
 export interface Rejected {
@@ -65,9 +66,9 @@ export class ImportReport {
     }
   }
 
-  /** Whether there were records, and none could be taken. */
+  /** Whether nothing was taken. */
   get isEmpty(): boolean {
-    return this.#records > 0 && this.#examples + this.#problems === 0;
+    return this.#examples + this.#problems === 0;
   }
 
   /** As report.json holds it. */
@@ -83,6 +84,11 @@ export class ImportReport {
       errors: this.#errors,
       compat: this.#compat,
     };
+  }
+
+  /** As a manifest holds it. Draws are records read. */
+  statistics(): Statistics {
+    return { examples: this.#examples, draws: this.#records, origins: this.#origins, solvers: {} };
   }
 
   /** For the terminal. */

@@ -6,7 +6,7 @@ import type { ChunkAnswer, ChunkRequest, ThreadStart } from "./threads.ts";
 
 const { set, prepared, modules } = workerData as ThreadStart;
 if (modules.length > 0) {
-  const { loadModule } = await import("./modules.ts");
+  const { loadModule } = await import("../config/moduleLoader.ts");
   for (const path of modules) await loadModule(path);
 }
 const maker = chunkMaker(set, prepared);

@@ -2,6 +2,7 @@
 // noted in the journal when it is whole. Interrupted, the next run goes on after the last whole shard.
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
+import { loadedModules } from "../config/moduleLoader.ts";
 import { abortError } from "../lib/abort.ts";
 import type { FinishedShard, ShardJournal } from "../store/shardJournal.ts";
 import { ShardReader, ShardWriter } from "../store/shards.ts";
@@ -11,7 +12,6 @@ import { exhausted, mostDrawsInVain } from "./exhausted.ts";
 import { keyHash } from "./keyHash.ts";
 import { keyOf } from "./keys.ts";
 import { KeyTable } from "./keyTable.ts";
-import { loadedModules } from "./modules.ts";
 import { prepare } from "./prepare.ts";
 import { recipeFor } from "./recipe.ts";
 import type { TrainSet } from "./settings.ts";

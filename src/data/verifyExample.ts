@@ -1,6 +1,6 @@
 // What is wrong with one training example: it is graded again and held to what its origin promises. No files.
 import type { AnyPuzzle } from "../puzzle/puzzle.ts";
-import type { AnyFormat } from "../trace/format.ts";
+import type { AnyFormat, Span } from "../trace/format.ts";
 import { grade } from "../trace/grader.ts";
 import { formatsOf } from "../trace/registry.ts";
 import type { TraceError, Verdict } from "../trace/verdict.ts";
@@ -27,10 +27,30 @@ export function exampleError(
   const graded = grade(format, puzzle, problem, example.response, { useAllNumbers: true });
   const errors = graded.errors.filter(({ kind }) => !allowed.has(kind));
   const verdict = errors.length === graded.errors.length ? graded : { ...graded, errors, solved: example.solved ?? true };
+  return verdictError(example, verdict) ?? maskError(example);
+}
+
+function verdictError(example: Example, verdict: Verdict): string | undefined {
   if (example.origin === "trace") return traceError(example, verdict);
   if (Object.hasOwn(errorOf, example.origin)) return wrongActionError(example, verdict);
   const first = verdict.errors[0];
   return first === undefined && verdict.solved ? undefined : `not solved: ${first ? told(first) : "no goal is declared"}`;
+}
+
+/**
+ * The mask that the origin promises: a wrong action and its newline are not trained, all else is, and so is the end of every response
+ * that is not cut off. The wrong action is the last line before the mark (Self-Backtracking, the one recipe with a mask).
+ */
+function maskError({ response, spans, origin, trainEnd }: Example): string | undefined {
+  const hidden = Object.hasOwn(errorOf, origin);
+  const mark = response.lastIndexOf("\n") + 1;
+  const wrong = mark < 2 ? 0 : response.lastIndexOf("\n", mark - 2) + 1;
+  const prefix: readonly Span[] = wrong > 0 ? [[0, wrong]] : [];
+  const expected: readonly Span[] = hidden ? [...prefix, [mark, response.length]] : [[0, response.length]];
+  if (JSON.stringify(spans) !== JSON.stringify(expected)) {
+    return `origin ${origin}: spans ${JSON.stringify(spans)}, expected ${JSON.stringify(expected)}`;
+  }
+  return hidden && !trainEnd ? `origin ${origin}: the end of the text is not trained` : undefined;
 }
 
 /** Judged where the puzzle writes solutions as a format of their own. */

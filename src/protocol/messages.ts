@@ -118,6 +118,8 @@ export const rankStart = z.strictObject({
   deepspeed: z.record(z.string(), z.unknown()).optional(),
 });
 
+export type RankStart = z.infer<typeof rankStart>;
+
 /** What a local worker reads as one JSON line from stdin at start; stdin then stays open as its life line. */
 export const workerStart = z.strictObject({
   endpoint: z.string(),

@@ -89,6 +89,8 @@ export const primitives = {
       model: modelSpec,
       optimizer: optimizerSpec.optional(),
       gradientCheckpointing: z.boolean().optional(),
+      /** torch.compile of the model's body; the same gradients up to rounding. */
+      compile: z.boolean().optional(),
       lora: loraSpec.optional(),
     }),
     result: z.strictObject({ info: modelInfo }),

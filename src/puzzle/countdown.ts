@@ -242,14 +242,20 @@ function readText(text: string): CountdownProblem | undefined {
   return readRecord(problemSchema, { puzzle: "countdown", numbers, target: Number(match[2]) }, "countdown", expectedProblem);
 }
 
+// About what a hopeless pool of so many numbers costs; larger ones are searched in part.
+const [millisecondsOf, millisecondsInPart] = [[0, 0, 0, 0, 0.05, 2, 10, 30], 8];
+
 /**
- * Countdown. `isGoal` holds for every pool that contains the target, as in the television game; solvers and the grader's
- * setting `useAllNumbers` also ask for `allUsed`. `actions` gives each pair of values once, the larger operand first,
+ * Countdown. `isGoal` holds for every pool that contains the target, as in the television game; `achieves` asks that the last
+ * step made it, as the published evaluator does (src/eval_search.py of Self-Backtracking): a target among the given numbers
+ * is no answer. Solvers and the grader's setting `useAllNumbers` also ask for `allUsed`. `actions` gives each pair of values once, the larger operand first,
  * pairs in descending order, operators in the order + * - /; `apply` also takes the operands in the other order.
  */
 type CountdownPuzzle = Puzzle<CountdownOptions, CountdownProblem, CountdownState, CountdownAction>;
 export const countdown: CountdownPuzzle &
-  Required<Pick<CountdownPuzzle, "applyAsClaimed" | "allUsed" | "readText" | "canSolve" | "statistics">> = {
+  Required<
+    Pick<CountdownPuzzle, "achieves" | "applyAsClaimed" | "allUsed" | "readText" | "canSolve" | "canSolveCost" | "statistics">
+  > = {
   name: "countdown",
   readOptions: (value) => readWith(countdownOptions, value, "config", "puzzle"),
   generate: (rng, options) => {
@@ -270,9 +276,12 @@ export const countdown: CountdownPuzzle &
   },
   applyAsClaimed: (_problem, pool, action) => claimedPool(pool, action),
   isGoal: (problem, pool) => pool.includes(problem.target),
+  /** The last result is the target. A number that is left alone was made by the last step, also where the step is not known. */
+  achieves: (problem, pool, last) => pool.length === 1 || last?.result === problem.target,
   allUsed: (_problem, pool) => pool.length === 1,
   /** By ANY of the numbers, so that a dead end is a state from which no rule of grading lets anybody win. Undefined: not found, not excluded. */
   canSolve: (problem, pool) => canSolve(pool, problem.target),
+  canSolveCost: (_problem, pool) => millisecondsOf[pool.length] ?? millisecondsInPart,
   stateKey: (pool) => pool.join(","),
   /** Stream of Search: `sum` = mean distance of the pool to the target; `mult` = sum of the distances to the nearest factor of the target. */
   heuristics: {

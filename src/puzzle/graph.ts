@@ -140,9 +140,17 @@ function generate(draw: GraphDraw): GraphProblem {
   return { puzzle: "graph", edges, from: label(draw.from), to: label(draw.to) };
 }
 
+/** Neighbours for a message, which must not grow with the graph. */
+function shownList(vertices: readonly number[]): string {
+  const rest = vertices.length - mostShown;
+  return `${vertices.slice(0, mostShown).join(", ") || "none"}${rest > 0 ? ` and ${rest} more` : ""}`;
+}
+
+const mostShown = 20;
+
 function apply(problem: GraphProblem, state: GraphState, action: GraphAction): Applied<GraphState> {
   if (action.from === state && graphView(problem).hasEdge(state, action.to)) return { ok: true, state: action.to };
-  const list = graphView(problem).neighbours(state).join(", ") || "none";
+  const list = shownList(graphView(problem).neighbours(state));
   const message =
     action.from === state
       ? `${action.to} is not a neighbour of ${state}, whose neighbours are: ${list}`

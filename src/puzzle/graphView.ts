@@ -18,6 +18,7 @@ export interface GraphView {
 }
 
 type Lists = ReadonlyMap<number, readonly number[]>;
+type Sets = ReadonlyMap<number, ReadonlySet<number>>;
 const none: readonly number[] = [];
 
 // Problems are immutable and every rule asks for the same lists again and again.
@@ -34,30 +35,36 @@ export function graphView(problem: GraphProblem): GraphView {
 
 function makeView(problem: GraphProblem): GraphView {
   const vertices = [...new Set([problem.from, problem.to, ...problem.edges.flat()])].sort((a, b) => a - b);
-  const heads = lists(problem.edges);
+  const sets = setsOf(problem.edges);
+  const heads = lists(sets);
   let toGoal: ReadonlyMap<number, number> | undefined;
   const numEdges = [...heads.values()].reduce((sum, list) => sum + list.length, 0);
   return {
     vertices,
     numEdges,
     neighbours: (vertex) => heads.get(vertex) ?? none,
-    hasEdge: (from, to) => heads.get(from)?.includes(to) ?? false,
+    hasEdge: (from, to) => sets.get(from)?.has(to) ?? false,
     toGoal: (vertex) => {
-      toGoal ??= distances(lists(problem.edges.map(([from, to]) => [to, from])), problem.to);
+      toGoal ??= distances(lists(setsOf(problem.edges.map(([from, to]) => [to, from]))), problem.to);
       return toGoal.get(vertex);
     },
     keyed: () => keyed(problem, vertices, heads, numEdges),
   };
 }
 
-/** Each tail's heads, ascending, without repeats. */
-function lists(edges: readonly (readonly [number, number])[]): Lists {
+/** Each tail's heads, without repeats. */
+function setsOf(edges: readonly (readonly [number, number])[]): Sets {
   const sets = new Map<number, Set<number>>();
   for (const [from, to] of edges) {
     const heads = sets.get(from);
     if (heads) heads.add(to);
     else sets.set(from, new Set([to]));
   }
+  return sets;
+}
+
+/** The same, ascending. */
+function lists(sets: Sets): Lists {
   return new Map([...sets].map(([tail, heads]) => [tail, [...heads].sort((a, b) => a - b)]));
 }
 

@@ -34,6 +34,12 @@ export interface Puzzle<Options, Problem, State, Action> {
   actions(problem: Problem, state: State): readonly Action[];
   apply(problem: Problem, state: State, action: Action): Applied<State>;
   isGoal(problem: Problem, state: State): boolean;
+  /**
+   * Whether an answer may end here: asked beside `isGoal` of the node where success is declared, with the action that led into
+   * it (undefined at the root and where no step led). Absent: wherever `isGoal` holds. For puzzles whose goal can be there
+   * without anybody having made it; true wherever `allUsed` is, so that solvers need not ask.
+   */
+  achieves?(problem: Problem, state: State, last: Action | undefined): boolean;
   /** The state's text: equal texts for equal states. */
   stateKey(state: State): string;
   /** Named estimates of the distance to the goal. */
@@ -53,6 +59,11 @@ export interface Puzzle<Options, Problem, State, Action> {
   allUsed?(problem: Problem, state: State): boolean;
   /** Whether a goal lies at or below the state: the ground truth of "dead end". undefined where it costs too much to know. */
   canSolve?(problem: Problem, state: State): boolean | undefined;
+  /**
+   * About how many milliseconds `canSolve` takes at most; absent: too few to count. A grader has only so many of them for each
+   * text, whatever the text names.
+   */
+  canSolveCost?(problem: Problem, state: State): number;
   /** Length of the shortest way from root to goal. Where `demandsShortest` is true an answer that is longer is wrong. */
   shortestLength?(problem: Problem): number;
   readonly demandsShortest?: boolean;

@@ -31,6 +31,8 @@ export interface ModelReport {
   readonly parameters: number | null;
   readonly bytes: number | null;
   readonly storedDtypes: readonly string[];
+  /** The plain values of its config (transformers' names). */
+  readonly config: Readonly<Record<string, string | number | boolean>>;
   readonly tokenizer:
     | { readonly error: string }
     | {
@@ -75,6 +77,20 @@ export async function showModel(
 ): Promise<ModelReport | { readonly error: string }> {
   const asked = await ask(python, "model", [source, samples], options);
   return asked.ok ? (asked.answer as ModelReport | { error: string }) : { error: asked.problem };
+}
+
+/**
+ * Whether a checkpoint directory is whole, or a Hub id can be had from here: undefined, or a sentence that says what is wrong
+ * and what to do. Reads headers and lists of files, downloads config.json at most, imports no torch: to be asked before
+ * anything that takes time.
+ */
+export async function checkModelAccess(
+  python: string,
+  model: { readonly source: string; readonly revision?: string | undefined },
+  options: ProbeOptions,
+): Promise<string | undefined> {
+  const asked = await ask(python, "access", [model.source, model.revision ?? null], options);
+  return asked.ok ? (asked.answer as { error?: string }).error : asked.problem;
 }
 
 /** Bytes that a model of so many parameters needs: fp32 masters, gradients and two Adam moments to train; weights to decode. */

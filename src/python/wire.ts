@@ -1,7 +1,7 @@
 // What the probe and its child process say to each other.
 
 export interface ProbeRequest {
-  readonly call: "environment" | "model";
+  readonly call: "environment" | "model" | "access";
   readonly args: readonly unknown[];
 }
 

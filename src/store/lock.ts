@@ -1,4 +1,4 @@
-// One run per sweep. Everybody who wants the lock puts a file of their own (whole, by rename) into the folder and only then
+// One run per sweep, one maker per dataset. Everybody who wants the lock puts a file of their own (whole, by rename) into the folder and only then
 // looks around: of two, the later one always sees the earlier, so both can never go on. A file whose process is gone is
 // cleared away; it can never come alive again, so nobody can clear a lock that is held.
 import { randomUUID } from "node:crypto";
@@ -39,6 +39,24 @@ export async function lockSweep(directory: string): Promise<Lock> {
   const taken = await tryLock(directory);
   if ("path" in taken) throw locked(directory, taken);
   return taken;
+}
+
+/** Takes the lock of a dataset's folder, which is made. Throws UserError("dataset-locked") when another process is making it. */
+export async function lockDataset(directory: string, option: string): Promise<Lock> {
+  const taken = await tryLock(directory);
+  if (!("path" in taken)) return taken;
+  const { path, holder } = taken;
+  const who =
+    holder === undefined ? "somebody" : `process ${holder.pid} on ${holder.host}, since ${holder.since} (${holder.command})`;
+  throw new UserError(
+    "dataset-locked",
+    `${option}: this dataset is being made by ${who}. Wait for it, or choose another folder. If that process is gone, remove ${path}.`,
+  );
+}
+
+/** Whether a name in a folder is a lock's. */
+export function isLockName(name: string): boolean {
+  return lockPattern.test(name);
 }
 
 /** Takes the lock of a folder as soon as nobody else holds it. `onWait` is told once who does. Rejects with AbortError. */

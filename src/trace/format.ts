@@ -56,6 +56,15 @@ export interface Markers {
 export interface Discipline {
   /** Children listed after an `expand` are all legal actions, in the puzzle's order: a missing or strange one is `neighbours`. */
   readonly allChildren?: boolean;
+  /**
+   * Children listed after an `expand` are, in any order, exactly the legal ones whose state is unknown or comes with less depth
+   * than it is known with (`frontier` must be named): others are `neighbours`. The list at the end of a text may be cut off.
+   */
+  readonly newChildren?: boolean;
+  /** The search ends with the list that holds a goal: an `expand` after it is `queue`. */
+  readonly stopsAtGoal?: boolean;
+  /** The answer told after the search is the way in its tree: another one is `traceback`. */
+  readonly answerFromTree?: boolean;
   /** Which open node is expanded next: the oldest (`fifo`), or one of least depth + heuristic (`astar`, named). Otherwise `queue`. */
   readonly frontier?: "fifo" | { readonly astar: string };
   /** A state that was expanded is not expanded again: `revisit`. */

@@ -10,7 +10,8 @@ import type { TraceError, TraceStatistics, Verdict } from "./verdict.ts";
 export interface GradeOptions {
   /**
    * Whether an answer must use every number. False by default: the published evaluator of Self-Backtracking and the
-   * television game accept any part of the numbers, and its accuracies can only be compared on those terms. Training
+   * television game accept any part of the numbers (if the last result is the target), and its accuracies can only be compared on
+   * those terms. Training
    * solutions use all numbers, and a verdict's `allUsed` says whether the text did.
    */
   readonly useAllNumbers?: boolean;
@@ -29,17 +30,22 @@ export interface GradeOptions {
  *   reason it names; one error a step. `rule` also where an answer is no path of legal steps from the root
  * - `state`: the parser found that something the text says twice does not agree
  * - `jump`: the search moves to a node that was never generated
- * - `neighbours` at a list (Discipline.allChildren): a legal child is missing, listed twice or out of the puzzle's order
+ * - `neighbours` at a list (Discipline.allChildren): a legal child is missing, listed twice or out of the puzzle's order; by
+ *   Discipline.newChildren: one is missing that is unknown or comes cheaper, or another is listed
  * - `queue` (Discipline.frontier): by fifo, the node expanded is not the oldest open one (a state known before does not enter
- *   the queue again); by astar, another open one has less depth + heuristic (ties are free)
+ *   the queue again); by astar, another open one has less depth + heuristic (ties are free); by Discipline.stopsAtGoal, the
+ *   first node expanded after the list that holds a goal
  * - `revisit` (Discipline.noRevisit): a state is expanded again, unless astar found it a cheaper way since
- * - `traceback`: the way told back from the goal is not the way in the tree, state by state
- * - `false-goal`: success is declared, or an answer ends, where `isGoal` is false
+ * - `traceback`: the way told back from the goal (by Discipline.answerFromTree also the answer) is not the way in the tree,
+ *   state by state
+ * - `false-goal`: success is declared, or an answer ends, where `isGoal` is false, or `achieves`: Countdown's last result must be
+ *   the target, as the published evaluator asks, so a target among the given numbers is no success
  * - `goal-missed`: the text could be read to its end and declares no success; a text that ends in a backtrack mark gives up
  * - `numbers-left`: the goal is true, but the option `useAllNumbers` is on and `allUsed` false
  * - `not-shortest`: success is true, but longer than `shortestLength`, and the puzzle demands the shortest
  * - `dead-end-invented`: a dead end is declared at a goal with everything used, or (Discipline.assertsDeadEnds) where
- *   `canSolve` is true; judged once a node
+ *   `canSolve` is true; judged once a node. Two seconds of `canSolve` (`canSolveCost`) are spent on one text; beyond, nothing is
+ *   known of states that cost: no error, and `unknown` in the calibration
  * - `dead-end-denied` (Discipline.assertsDeadEnds): a step that leads on from a state, no goal, where `actions` gives none
  * Never throws on any text; throws only for a parser that refers to nodes it never brought in.
  */
@@ -69,7 +75,7 @@ export function grade<Problem, State, Action>(
     stats: {
       ...statistics(replay, errors, puzzle, problem),
       ...(tokens === undefined ? {} : { tokensToGoal: tokens }),
-      ...(options.deadEnds ? { backtrackCalibration: calibrate(puzzle, problem, replay.tree.nodes(), replay.left) } : {}),
+      ...(options.deadEnds ? { backtrackCalibration: calibrate(replay.truth, replay.tree.nodes(), replay.left) } : {}),
     },
   };
 }
@@ -115,7 +121,8 @@ function judgeEnd<Problem, State, Action>(
   response: string,
 ): void {
   const complete = errors.every((error) => error.kind !== undefined && error.kind !== "format");
-  replay.end(complete);
+  // A parser that finds the last list unfinished has judged it.
+  replay.end(complete && !errors.some(({ kind }) => kind === "neighbours"));
   const success = replay.lastSuccess;
   if (success && puzzle.demandsShortest) {
     const shortest = puzzle.shortestLength?.(problem) ?? success.length;

@@ -1,12 +1,11 @@
 // Whether a search leaves dead ends and only dead ends, against the puzzle's own knowledge (`canSolve`).
-import type { Puzzle } from "../puzzle/puzzle.ts";
 import type { TreeNode } from "./graderTree.ts";
+import type { GroundTruth } from "./graderTruth.ts";
 import type { BacktrackCalibration } from "./verdict.ts";
 
 /** See BacktrackCalibration. `left`: the nodes that were declared dead ends or that a backtrack starts from. */
-export function calibrate<Problem, State>(
-  puzzle: Puzzle<unknown, Problem, State, unknown>,
-  problem: Problem,
+export function calibrate<Problem, State, Action>(
+  truth: GroundTruth<Problem, State, Action>,
   nodes: Iterable<TreeNode<State>>,
   left: ReadonlySet<TreeNode<State>>,
 ): BacktrackCalibration {
@@ -14,7 +13,7 @@ export function calibrate<Problem, State>(
   for (const node of nodes) {
     const wasLeft = left.has(node);
     if (!wasLeft && !node.hasChildren) continue;
-    const dead = node.wrong || not(puzzle.canSolve?.(problem, node.state));
+    const dead = node.wrong || not(truth.canSolve(node));
     if (dead === undefined) unknown += Number(wasLeft) + Number(node.hasChildren);
     else if (dead) {
       truePositives += Number(wasLeft);

@@ -7,6 +7,8 @@ import type { TreeNode } from "./graderTree.ts";
 export interface Frontier<State> {
   /** A node came into being. True when its state, expanded before, may be expanded again (a cheaper way was found). */
   add(node: TreeNode<State>): boolean;
+  /** Whether a state of that key and depth would be new to the search, or come cheaper than it is known. */
+  isNew(key: string, depth: number): boolean;
   /** A node is expanded: what is wrong with its turn, or undefined. */
   take(node: TreeNode<State>): string | undefined;
 }
@@ -23,6 +25,10 @@ export class FifoFrontier<State> implements Frontier<State> {
     this.#known.add(node.key);
     this.#queue.push(node.key);
     return false;
+  }
+
+  isNew(key: string): boolean {
+    return !this.#known.has(key);
   }
 
   take(node: TreeNode<State>): string | undefined {
@@ -61,11 +67,14 @@ export class AStarFrontier<Problem, State> implements Frontier<State> {
 
   add(node: TreeNode<State>): boolean {
     const { key, depth } = node;
-    const best = this.#best.get(key);
-    if (best !== undefined && best <= depth) return false;
+    if (!this.isNew(key, depth)) return false;
     this.#best.set(key, depth);
     this.#push({ key, depth, cost: depth + this.#estimate(node.state) });
     return this.#taken.delete(key);
+  }
+
+  isNew(key: string, depth: number): boolean {
+    return depth < (this.#best.get(key) ?? Number.POSITIVE_INFINITY);
   }
 
   take(node: TreeNode<State>): string | undefined {

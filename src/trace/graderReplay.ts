@@ -4,8 +4,10 @@ import type { Puzzle } from "../puzzle/puzzle.ts";
 import type { NodeId, SearchEvent } from "../solver/events.ts";
 import type { Discipline, Span } from "./format.ts";
 import { answerComplaint, tracebackComplaint } from "./graderAnswer.ts";
+import { ChildrenOf } from "./graderChildren.ts";
 import { DisciplineCheck } from "./graderDiscipline.ts";
 import { ReplayTree, type TreeNode } from "./graderTree.ts";
+import { GroundTruth } from "./graderTruth.ts";
 import { type ErrorKind, errorKinds, type TraceError } from "./verdict.ts";
 
 /** Nobody reads more, and a text of millions of wrong steps must not be answered by hundreds of megabytes. */
@@ -26,8 +28,9 @@ interface Success {
 export class Replay<Problem, State, Action> {
   readonly errors: TraceError[] = [];
   readonly tree: ReplayTree<Problem, State, Action>;
+  readonly truth: GroundTruth<Problem, State, Action>;
   /** Nodes that the search left: declared dead ends, or where a backtrack starts. */
-  readonly left = new Set<TreeNode<State>>();
+  readonly left = new Set<TreeNode<State, Action>>();
   steps = 0;
   backtracks = 0;
   deadEnds = 0;
@@ -39,15 +42,17 @@ export class Replay<Problem, State, Action> {
   /** The one that counts as the answer: the last, since an answer told after the search stands for it. */
   lastSuccess: Success | undefined;
   /** The goal declared last, or else the state that was generated last. */
-  last: TreeNode<State>;
+  last: TreeNode<State, Action>;
   readonly #puzzle: Puzzle<unknown, Problem, State, Action>;
   readonly #problem: Problem;
   readonly #useAllNumbers: boolean;
   readonly #assertsDeadEnds: boolean;
+  readonly #answerFromTree: boolean;
+  readonly #children: ChildrenOf<Problem, State, Action>;
   readonly #discipline: DisciplineCheck<Problem, State, Action> | undefined;
-  readonly #denied = new Set<TreeNode<State>>();
-  readonly #declaredDead = new Set<TreeNode<State>>();
-  #goal: TreeNode<State> | undefined;
+  readonly #denied = new Set<TreeNode<State, Action>>();
+  readonly #declaredDead = new Set<TreeNode<State, Action>>();
+  #goal: TreeNode<State, Action> | undefined;
 
   constructor(
     puzzle: Puzzle<unknown, Problem, State, Action>,
@@ -59,10 +64,13 @@ export class Replay<Problem, State, Action> {
     this.#problem = problem;
     this.#useAllNumbers = useAllNumbers;
     this.#assertsDeadEnds = discipline?.assertsDeadEnds ?? false;
+    this.#answerFromTree = discipline?.answerFromTree ?? false;
     this.tree = new ReplayTree(puzzle, problem);
+    this.truth = new GroundTruth(puzzle, problem);
+    this.#children = new ChildrenOf(puzzle, problem);
     this.last = this.tree.root;
     const report = this.add.bind(this);
-    if (discipline) this.#discipline = new DisciplineCheck(puzzle, problem, discipline, this.tree.root, report);
+    if (discipline) this.#discipline = new DisciplineCheck(puzzle, problem, discipline, this.tree.root, this.#children, report);
     this.#arrive(this.tree.root);
   }
 
@@ -90,7 +98,7 @@ export class Replay<Problem, State, Action> {
 
   /** After the last event. `complete`: the text could be read to its end, so that the last list of children is whole. */
   end(complete: boolean): void {
-    if (complete) this.#discipline?.endList();
+    if (complete) this.#discipline?.endLastList();
   }
 
   #generate(event: Extract<SearchEvent<Action, State>, { kind: "generate" }>, span: Span): void {
@@ -105,8 +113,8 @@ export class Replay<Problem, State, Action> {
   }
 
   /** A legal step from a state in which the puzzle itself sees no step to take: once for each such state. */
-  #deniedAt(parent: TreeNode<State>, span: Span): void {
-    if (this.#denied.has(parent) || this.#isComplete(parent.state)) return;
+  #deniedAt(parent: TreeNode<State, Action>, span: Span): void {
+    if (this.#denied.has(parent) || this.#isComplete(parent)) return;
     if (this.#puzzle.actions(this.#problem, parent.state).length > 0) return;
     this.#denied.add(parent);
     this.add("dead-end-denied", span, `nothing can come of [${parent.key}], but the search goes on below it`);
@@ -121,28 +129,29 @@ export class Replay<Problem, State, Action> {
   }
 
   /** The same node is judged once, however often it is declared: the truth may be costly to know. */
-  #deadEnd(node: TreeNode<State>, span: Span): void {
+  #deadEnd(node: TreeNode<State, Action>, span: Span): void {
     this.deadEnds++;
     this.#mistake();
     this.left.add(node);
     if (this.#declaredDead.has(node)) return;
     this.#declaredDead.add(node);
-    if (this.#isComplete(node.state)) {
+    if (this.#isComplete(node)) {
       this.add("dead-end-invented", span, `[${node.key}] is declared a dead end, but it is a goal`);
-    } else if (this.#assertsDeadEnds && this.#puzzle.canSolve?.(this.#problem, node.state) === true) {
+    } else if (this.#assertsDeadEnds && this.truth.canSolve(node) === true) {
       this.add("dead-end-invented", span, `[${node.key}] is declared a dead end, but a goal can be reached from it`);
     }
   }
 
-  #declare(node: TreeNode<State>, span: Span): void {
+  #declare(node: TreeNode<State, Action>, span: Span): void {
     this.declared = true;
     this.#goal = node;
     this.last = node;
-    if (!this.#puzzle.isGoal(this.#problem, node.state)) {
-      this.add("false-goal", span, `success is declared, but the state is [${node.key}]`);
+    if (!this.truth.isEnd(node.state, node.action)) {
+      const why = this.#puzzle.isGoal(this.#problem, node.state) ? ", and no step to it made the goal" : "";
+      this.add("false-goal", span, `success is declared, but the state is [${node.key}]${why}`);
     } else if (this.#useAllNumbers && !this.#allUsed(node.state)) {
       this.add("numbers-left", span, `the target is reached, but not all numbers are used: the state is [${node.key}]`);
-    } else this.#succeed(node.depth, span);
+    } else if (this.#isRight(node)) this.#succeed(node.depth, span);
   }
 
   #traceback(path: readonly State[], span: Span): void {
@@ -154,8 +163,8 @@ export class Replay<Problem, State, Action> {
   #answer(path: readonly State[], span: Span): void {
     this.declared = true;
     this.lastSuccess = undefined;
-    const isEnd = (state: State) => this.#puzzle.isGoal(this.#problem, state);
-    const complaint = answerComplaint(this.#puzzle, this.#problem, path, isEnd);
+    const complaint =
+      answerComplaint(this.#puzzle, this.#problem, path, this.#children, this.truth) ?? this.#answerElsewhere(path);
     if (complaint) {
       this.add(complaint.kind, span, complaint.message);
       return;
@@ -169,6 +178,21 @@ export class Replay<Problem, State, Action> {
     this.#succeed(path.length - 1, span);
   }
 
+  /** An answer that is right by the rules, but not what the search found. */
+  #answerElsewhere(path: readonly State[]): { readonly kind: ErrorKind; readonly message: string } | undefined {
+    // Where the goal lies below a jump the tree knows no way to it: the jump is the error.
+    if (!this.#answerFromTree || this.#goal?.right === undefined) return undefined;
+    const told = path.map((state) => this.#puzzle.stateKey(state)).reverse();
+    const message = tracebackComplaint(told, this.#goal);
+    return message === undefined ? undefined : { kind: "traceback", message };
+  }
+
+  /** Whether the right steps alone lead to this very end: a wrong step's claim is no success. */
+  #isRight({ state, key, right, rightAction }: TreeNode<State, Action>): boolean {
+    if (right === undefined) return false;
+    return (right === state || this.#puzzle.stateKey(right) === key) && this.truth.isEnd(right, rightAction);
+  }
+
   #succeed(length: number, span: Span): void {
     this.lastSuccess = { length, span };
     this.firstSuccess ??= this.lastSuccess;
@@ -178,17 +202,17 @@ export class Replay<Problem, State, Action> {
     if (!this.firstSuccess) this.mistakesBeforeSuccess++;
   }
 
-  #arrive(node: TreeNode<State>): void {
+  #arrive(node: TreeNode<State, Action>): void {
     this.last = node;
-    const { right } = node;
+    const { right, rightAction } = node;
     if (right === undefined || this.reached) return;
     const complete = !this.#useAllNumbers || this.#allUsed(right);
-    if (complete && this.#puzzle.isGoal(this.#problem, right)) this.reached = true;
+    if (complete && this.truth.isEnd(right, rightAction)) this.reached = true;
   }
 
   /** A goal by the strictest reading, which no setting refuses: also with every number used. */
-  #isComplete(state: State): boolean {
-    return this.#puzzle.isGoal(this.#problem, state) && this.#allUsed(state);
+  #isComplete({ state, action }: TreeNode<State, Action>): boolean {
+    return this.truth.isEnd(state, action) && this.#allUsed(state);
   }
 
   #allUsed(state: State): boolean {

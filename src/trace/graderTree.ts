@@ -3,17 +3,21 @@
 import type { Puzzle, Violation } from "../puzzle/puzzle.ts";
 import type { NodeId, SearchEvent } from "../solver/events.ts";
 
-export interface TreeNode<State> {
+export interface TreeNode<State, Action = unknown> {
   /** Absent at the root and where a jump led. */
-  readonly parent: TreeNode<State> | undefined;
+  readonly parent: TreeNode<State, Action> | undefined;
   /** Steps from the root, or from where a jump led. */
   readonly depth: number;
   /** What the text claims: a wrong step's stated result counts. */
   readonly state: State;
   /** `stateKey` of it. */
   readonly key: string;
+  /** The step into it, right or wrong; undefined at the root and where a jump led. */
+  readonly action: Action | undefined;
   /** What the right steps alone lead to; undefined below a jump, to which no right step leads. */
   readonly right: State | undefined;
+  /** The last of these right steps. */
+  readonly rightAction: Action | undefined;
   /** Whether the step to this node itself is wrong, or a jump. */
   readonly wrong: boolean;
   /** Whether a step leads on from it. */
@@ -22,8 +26,8 @@ export interface TreeNode<State> {
 
 /** Grows by `generate` and `jump` events; never throws on what a text can say. */
 export class ReplayTree<Problem, State, Action> {
-  readonly root: TreeNode<State>;
-  readonly #nodes = new Map<NodeId, TreeNode<State>>();
+  readonly root: TreeNode<State, Action>;
+  readonly #nodes = new Map<NodeId, TreeNode<State, Action>>();
   readonly #puzzle: Puzzle<unknown, Problem, State, Action>;
   readonly #problem: Problem;
 
@@ -31,11 +35,11 @@ export class ReplayTree<Problem, State, Action> {
     this.#puzzle = puzzle;
     this.#problem = problem;
     const state = puzzle.root(problem);
-    this.root = this.#add(0, undefined, 0, state, state, false);
+    this.root = this.#add(0, state, { ...fromNowhere, wrong: false }, { state, last: undefined });
   }
 
   /** The node of that id. An id that no event brought in is a fault of the format's parser. */
-  at(id: NodeId): TreeNode<State> {
+  at(id: NodeId): TreeNode<State, Action> {
     const node = this.#nodes.get(id);
     if (!node) throw new Error(`the format's parser refers to node ${id} before it is generated`);
     return node;
@@ -43,7 +47,7 @@ export class ReplayTree<Problem, State, Action> {
 
   /** The new node, and what is wrong with the step to it as seen from the state that the text claims for its parent. */
   generate(event: Extract<SearchEvent<Action, State>, { kind: "generate" }>): {
-    readonly node: TreeNode<State>;
+    readonly node: TreeNode<State, Action>;
     readonly violation: Violation | undefined;
   } {
     const parent = this.at(event.parent);
@@ -52,16 +56,18 @@ export class ReplayTree<Problem, State, Action> {
     const state = claimed.ok
       ? claimed.state
       : (this.#puzzle.applyAsClaimed?.(this.#problem, parent.state, event.action) ?? parent.state);
-    const right = parent.right === parent.state && claimed.ok ? state : this.#right(parent.right, event.action);
-    const node = this.#add(event.node, parent, parent.depth + 1, state, right, !claimed.ok);
+    const right =
+      parent.right === parent.state && claimed.ok ? { state, last: event.action } : this.#right(parent, event.action);
+    const step = { parent, depth: parent.depth + 1, action: event.action, wrong: !claimed.ok };
+    const node = this.#add(event.node, state, step, right);
     return { node, violation: claimed.ok ? undefined : claimed.violation };
   }
 
-  jump(id: NodeId, state: State): TreeNode<State> {
-    return this.#add(id, undefined, 0, state, undefined, true);
+  jump(id: NodeId, state: State): TreeNode<State, Action> {
+    return this.#add(id, state, { ...fromNowhere, wrong: true }, nothingRight);
   }
 
-  nodes(): Iterable<TreeNode<State>> {
+  nodes(): Iterable<TreeNode<State, Action>> {
     return this.#nodes.values();
   }
 
@@ -72,25 +78,33 @@ export class ReplayTree<Problem, State, Action> {
   }
 
   /** A wrong step does not count: the state stays what it was. */
-  #right(from: State | undefined, action: Action): State | undefined {
-    if (from === undefined) return undefined;
+  #right({ right: from, rightAction }: TreeNode<State, Action>, action: Action): RightSteps<State, Action> {
+    if (from === undefined) return nothingRight;
     const applied = this.#puzzle.apply(this.#problem, from, action);
-    return applied.ok ? applied.state : from;
+    return applied.ok ? { state: applied.state, last: action } : { state: from, last: rightAction };
   }
 
   #add(
     id: NodeId,
-    parent: TreeNode<State> | undefined,
-    depth: number,
     state: State,
-    right: State | undefined,
-    wrong: boolean,
-  ): TreeNode<State> {
-    const node = { parent, depth, state, key: this.#puzzle.stateKey(state), right, wrong, hasChildren: false };
+    { parent, depth, action, wrong }: Pick<TreeNode<State, Action>, "parent" | "depth" | "action" | "wrong">,
+    { state: right, last: rightAction }: RightSteps<State, Action>,
+  ): TreeNode<State, Action> {
+    const key = this.#puzzle.stateKey(state);
+    const node = { parent, depth, state, key, action, right, rightAction, wrong, hasChildren: false };
     this.#nodes.set(id, node);
     return node;
   }
 }
+
+/** Where right steps lead, and the last of them. */
+interface RightSteps<State, Action> {
+  readonly state: State | undefined;
+  readonly last: Action | undefined;
+}
+
+const nothingRight = { state: undefined, last: undefined };
+const fromNowhere = { parent: undefined, depth: 0, action: undefined };
 
 /** The states from a node back to the root (or to where a jump led), the node's first. */
 export function wayBack<State>(from: TreeNode<State>): TreeNode<State>[] {

@@ -32,7 +32,7 @@ export interface TraceError {
 }
 
 export interface Verdict {
-  /** The declared goal is true and every step is right. */
+  /** The declared goal is true (Countdown: the last result is the target) and every step is right. */
   readonly solved: boolean;
   /** A replay of the right steps alone reaches the goal state, declared or not. */
   readonly reached: boolean;
@@ -51,7 +51,10 @@ export interface TraceStatistics {
   readonly deadEnds: number;
   /** Distinct states, the root's included; a wrong step counts with the state that it claims. */
   readonly nodes: number;
-  /** Dead ends declared, wrong steps and jumps in front of the first true declaration of success; in all, where none is true. */
+  /**
+   * Dead ends declared, wrong steps and jumps in front of the first true declaration of success; in all, where none is true. A
+   * declaration is true where the right steps alone lead to that goal too: a lucky miscalculation is none.
+   */
   readonly mistakesBeforeSuccess: number;
   /** The first error in the order of the text. */
   readonly firstError?: { readonly kind: ErrorKind; readonly step: number };

@@ -88,8 +88,14 @@ export async function runSession(run: SessionRun): Promise<Omit<SftResult, "rest
 
 /** Model, data and, when resuming, the state of the checkpoint. */
 async function load({ inputs, session, point }: SessionRun): Promise<Loaded> {
-  const { gradientCheckpointing, batch } = inputs.settings;
-  const wanted = { model: inputs.model, optimizer: { kind: "adamw" as const }, gradientCheckpointing };
+  const { gradientCheckpointing, compile, batch, lora } = inputs.settings;
+  const wanted = {
+    model: inputs.model,
+    optimizer: { kind: "adamw" as const },
+    gradientCheckpointing,
+    compile,
+    ...(lora === undefined ? {} : { lora: { ...lora, seed: inputs.seed } }),
+  };
   const { info } = (await session.call("load_model", wanted)).result;
   const answer = await session.call("load_dataset", {
     dataset,

@@ -14,6 +14,8 @@ export interface WorkerExit {
   readonly signal: string | null;
   /** Why the process could not be started at all. */
   readonly error?: string;
+  /** What happened, as a clause, where code and signal do not tell it all: "rank 1 of 2 was killed by SIGKILL". */
+  readonly reason?: string;
 }
 
 export interface WorkerProcess {

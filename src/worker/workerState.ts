@@ -244,6 +244,7 @@ export class WorkerState {
   #reason(exit: WorkerExit): string {
     if (this.#killReason) return this.#killReason;
     if (exit.error) return exit.error;
+    if (exit.reason) return exit.reason;
     return exit.signal ? `was killed by ${exit.signal}` : `ended with exit code ${exit.code}`;
   }
 

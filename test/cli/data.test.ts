@@ -6,10 +6,12 @@ import { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { dataInspectCommand, dataMakeCommand, dataVerifyCommand } from "../../src/cli/data.ts";
+import { dataExportCommand } from "../../src/cli/dataExport.ts";
+import { dataImportCommand } from "../../src/cli/dataImport.ts";
 import type { Io } from "../../src/cli/io.ts";
 import { parseDataConfig } from "../../src/config/load.ts";
+import { loadModulesOf } from "../../src/config/moduleLoader.ts";
 import { testProblems } from "../../src/data/make.ts";
-import { loadModulesOf } from "../../src/data/modules.ts";
 import { recipeFor } from "../../src/data/recipe.ts";
 import { exampleError } from "../../src/data/verifyExample.ts";
 import { readProblem } from "../../src/puzzle/registry.ts";
@@ -185,5 +187,45 @@ describe("every preset", () => {
     expect(new Set(problems.map(({ split }) => split))).toEqual(
       new Set(["seen", ...(puzzle.kind === "countdown" ? ["unseen"] : []), ...Object.keys(sets)]),
     );
+  });
+});
+
+describe("a published data set", () => {
+  const published = join(root, "test", "data", "fixtures", "sos-3-numbers.json");
+
+  it("is imported, verified and exported again; nothing that was read is lost", async () => {
+    const flags = { from: "sos", out: "in", file: [], allow: [], solve: false, json: false };
+    expect(await dataImportCommand(io(), published, flags)).toBe(0);
+    expect(await dataVerifyCommand(io(), "in", { json: false })).toBe(0);
+    expect(err).toMatch(/all of them right, no problem shared/);
+    expect(await dataInspectCommand(io(), "in", { examples: "1", json: true })).toBe(0);
+    expect(await dataExportCommand(io(), "in", { to: "sos", out: "back", json: false })).toBe(0);
+    const back = JSON.parse(readFileSync(join(folder, "back", "train.json"), "utf8")) as {
+      nums: number[];
+      search_path: string;
+    }[];
+    const before = JSON.parse(readFileSync(published, "utf8")) as typeof back;
+    expect(back.map(({ nums, search_path }) => [nums, search_path.trim()])).toEqual(
+      before.map(({ nums, search_path }) => [nums, search_path.trim()]),
+    );
+  });
+});
+
+describe("two makers of one folder", () => {
+  it("the second is told who is at it; the first's dataset is whole", async () => {
+    const maker = (name: string) => dataMakeCommand(io(), "sudoku", { ...make, size: "400", out: name, threads: "1" });
+    const [first, second] = await Promise.allSettled([maker("one"), maker("one")]);
+    const failed = [first, second].filter((result) => result.status === "rejected");
+    for (const { reason } of failed) expect(String(reason)).toMatch(/this dataset is being made by process \d+/);
+    expect(await dataVerifyCommand(io(), "one", { json: false })).toBe(0);
+  });
+
+  it("a finished dataset with a file gone is not given out as whole", async () => {
+    const maker = (more: object = {}) =>
+      dataMakeCommand(io(), "maze", { ...make, size: "20", out: "two", threads: "1", ...more });
+    await maker();
+    await expect(maker({ compress: "gzip" })).rejects.toThrowError(/holds this dataset without compression/);
+    rmSync(join(folder, "two", "train-00000.jsonl"));
+    await expect(maker()).rejects.toThrowError(/train-00000\.jsonl is not there any more/);
   });
 });

@@ -65,7 +65,12 @@ describe("one wrong key", () => {
 
 describe("the union of models gives one sensible answer", () => {
   it.each([
-    ["{}", ["x.yaml:3:8 model: expected a map with from, or one with architecture, width, layers, heads, or one with preset; found {}"]],
+    [
+      "{}",
+      [
+        "x.yaml:3:8 model: expected a map with from, or one with architecture, width, layers, heads, or one with preset; found {}",
+      ],
+    ],
     ["3", ["x.yaml:3:8 model: expected a map of keys, found 3"]],
     ["{from: a/b, dtype: bf17}", [/^x\.yaml:3:27 model\.dtype: .*found "bf17"\. Did you mean bf16\?$/]],
     ["{frm: a/b}", [/model/]],

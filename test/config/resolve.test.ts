@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { configJsonSchema } from "../../src/config/jsonSchema.ts";
 import { parseConfig, parseDataConfig } from "../../src/config/load.ts";
-import { loadModulesOf } from "../../src/data/modules.ts";
+import { loadModulesOf } from "../../src/config/moduleLoader.ts";
 import type { UserError } from "../../src/lib/errors.ts";
 import { buildPlan } from "../../src/plan/plan.ts";
 

@@ -6,9 +6,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { testDataSettings } from "../../src/config/dataSettings.ts";
+import { loadModule } from "../../src/config/moduleLoader.ts";
 import { keyOf } from "../../src/data/keys.ts";
 import { trainExamples } from "../../src/data/make.ts";
-import { loadModule } from "../../src/data/modules.ts";
 import { sha256 } from "../../src/lib/hash.ts";
 import { examplesOf, makeIn, small, toy, toyModule, trainText } from "./datasets.ts";
 

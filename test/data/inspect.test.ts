@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { loadModule } from "../../src/config/moduleLoader.ts";
 import { distribution, inspectDataset } from "../../src/data/inspect.ts";
-import { loadModule } from "../../src/data/modules.ts";
 import { datasetFiles } from "../../src/data/reading.ts";
 import { examplesOf, makeIn, small, toy, toyModule } from "./datasets.ts";
 

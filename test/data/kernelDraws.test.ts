@@ -8,13 +8,13 @@ import { drawsOf } from "../../src/data/draws.ts";
 import { bitmapDraws, exactDraws } from "../../src/data/kernel/countdownDraws.ts";
 import { canonicalSteps } from "../../src/data/kernel/countdownSolution.ts";
 import { lineBytes, putNumber } from "../../src/data/kernel/lineBytes.ts";
-import { solvablePath, solvableWords } from "../../src/store/solvableCache.ts";
 import type { TrainSet } from "../../src/data/settings.ts";
 import { allProblems, splitter } from "../../src/data/splits.ts";
 import { type CountdownProblem, countdown } from "../../src/puzzle/countdown.ts";
 import { type ExactOptions, enumerateSolvable } from "../../src/puzzle/countdownExactBitmap.ts";
 import { Solvable } from "../../src/puzzle/countdownExactIndex.ts";
 import { canonicalSolution } from "../../src/solver/exhaustive.ts";
+import { solvablePath, solvableWords } from "../../src/store/solvableCache.ts";
 
 const options: ExactOptions = { numbers: 3, operands: [1, 20], targets: [10, 40] };
 const puzzle = { kind: "countdown", ...options };

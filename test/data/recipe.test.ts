@@ -1,10 +1,10 @@
 // Recipes of trace formats: what is drawn, kept, cut, dropped; which problems are to train on.
 import { beforeAll, describe, expect, it } from "vitest";
 import { testDataSettings, traceData, type WeightedSolver } from "../../src/config/dataSettings.ts";
+import { loadModule } from "../../src/config/moduleLoader.ts";
 import { solverName, solversOf } from "../../src/config/solvers.ts";
 import { solverDraws } from "../../src/data/draws.ts";
 import { testProblems, trainExamples } from "../../src/data/make.ts";
-import { loadModule } from "../../src/data/modules.ts";
 import { problemSpace } from "../../src/data/problems.ts";
 import { recipeFor } from "../../src/data/recipe.ts";
 import { tokenBudget } from "../../src/data/tokens.ts";

@@ -326,3 +326,16 @@ describe("the goal", () => {
     expect(countdown.isGoal(problem, [4, 2])).toBe(false);
   });
 });
+
+describe("achieves", () => {
+  const problem = problemOf([62, 6, 5], 62);
+  it.each([
+    ["the root, with the target among the numbers", [62, 6, 5], undefined, false],
+    ["another result beside the target", [62, 11], { left: 6, op: "+", right: 5, result: 11 }, false],
+    ["the target made", [62, 6], { left: 62, op: "*", right: 1, result: 62 }, true],
+    ["a last number whose step nobody knows", [62], undefined, true],
+  ] as const)("%s", (_name, pool, last, expected) => {
+    expect(countdown.isGoal(problem, pool)).toBe(true);
+    expect(countdown.achieves(problem, pool, last)).toBe(expected);
+  });
+});

@@ -334,3 +334,14 @@ describe("what people may write", () => {
     expect(graph.readText("1,2|".repeat(2_000_000))).toBeUndefined();
   });
 });
+
+it("a refused step names the neighbours, at most twenty of them", () => {
+  const star = graph.readProblem({
+    puzzle: "graph",
+    edges: Array.from({ length: 30 }, (_, at) => [0, at + 1]),
+    from: 0,
+    to: 1,
+  });
+  const refused = graph.apply(star, 0, { from: 0, to: 99 });
+  expect(refused).toMatchObject({ ok: false, violation: { message: expect.stringMatching(/are: 1, 2, .*, 20 and 10 more$/) } });
+});

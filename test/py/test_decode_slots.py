@@ -159,3 +159,71 @@ def test_a_line_is_said_once(monkeypatch: pytest.MonkeyPatch, capfd: pytest.Capt
     for text in ("a", "b", "a"):
         say_once(text)
     assert capfd.readouterr().err == "a\nb\n"
+
+
+def test_a_group_that_fits_into_one_refill_is_prefilled_once(
+    driver: Driver, tokenizer: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # 40 distinct prefixes of one length, 5 completions each; 48 slots are refilled 6 at a time.
+    some = [[4 + index % 10, 4 + index // 10, 7] for index in range(40)]
+    seen: list[tuple[int, ...]] = []
+    made = LlamaEngine._prefill
+
+    def spy(self: LlamaEngine, part: list[list[int]], counts: list[int], width: int) -> torch.Tensor:
+        seen.extend(map(tuple, part))
+        return made(self, part, counts, width)
+
+    monkeypatch.setattr(LlamaEngine, "_prefill", spy)
+    run(driver, spec(tokenizer), bins(some, [5] * 40, budget=20), slots=48)
+    # Only the first filling, of all slots at once, may have cut a group in two.
+    assert len(set(seen)) == 40
+    assert len(seen) <= 41
+    seen.clear()
+    run(driver, spec(tokenizer), bins(some, [5] * 40, budget=20), slots=3)
+    assert len(seen) > 60
+
+
+def test_the_biases_of_qwen2_are_computed(
+    driver: Driver, tokenizer: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, arrays = spec(tokenizer, QWEN2), bins(prefixes(8), [2] * 8)
+    one = {"tokens": np.array([5], dtype=np.int32), "lengths": np.array([1], dtype=np.int32)}
+    driver.free("score", {"model": model, "named": []}, one)
+    loaded = driver.side._models["v"]
+    without = run(driver, model, arrays)
+    # A random initialisation leaves them at zero.
+    loaded.fused = None
+    generator = torch.Generator().manual_seed(3)
+    for layer in loaded.model.model.layers:
+        for part in (layer.self_attn.q_proj, layer.self_attn.k_proj, layer.self_attn.v_proj):
+            part.bias.data.normal_(generator=generator)
+    fast = run(driver, model, arrays)
+    monkeypatch.setattr("backtrail_worker.decode.generate.misfit", lambda loaded: "the test says so")
+    plain = run(driver, model, arrays)
+    assert [fast[i]["tokens"] for i in range(16)] == [plain[i]["tokens"] for i in range(16)]
+    for index in range(16):
+        np.testing.assert_allclose(fast[index]["logprobs"], plain[index]["logprobs"], atol=1e-4)
+    assert [fast[i]["tokens"] for i in range(16)] != [without[i]["tokens"] for i in range(16)]
+
+
+def test_attention_on_a_gpu_and_on_the_cpu_are_the_same_function() -> None:
+    generator = torch.Generator().manual_seed(1)
+    q_RKGD, k_RKTD, v_RKTD = (torch.randn(3, 2, n, 8, generator=generator) for n in (2, 9, 9))
+    bias_R11T = torch.zeros(3, 1, 1, 9).masked_fill(
+        torch.arange(9) > torch.tensor([[[[2]]], [[[8]]], [[[5]]]]), -torch.inf
+    )
+    results = [
+        LlamaEngine._attend(
+            SimpleNamespace(_device=torch.device(kind), _size=8),  # type: ignore[arg-type]
+            q_RKGD,
+            k_RKTD,
+            v_RKTD,
+            bias_R11T,
+        )
+        for kind in ("cpu", "cuda")
+    ]
+    for row, length in enumerate((3, 9, 6)):
+        scores = torch.einsum("kgd,ktd->kgt", q_RKGD[row].double(), k_RKTD[row, :, :length].double()) / 8**0.5
+        expected = torch.einsum("kgt,ktd->kgd", scores.softmax(-1), v_RKTD[row, :, :length].double())
+        for result in results:
+            torch.testing.assert_close(result[row].double(), expected, atol=1e-6, rtol=1e-5)

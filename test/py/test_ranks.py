@@ -2,6 +2,7 @@
 # checkpoints are those of one process; a failure on one rank is everybody's.
 from __future__ import annotations
 
+import ast
 import importlib.util
 import json
 import os
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from backtrail_worker.protocol import Arrays, pack_bins
+from backtrail_worker.ranks.group import LOST_STEP
 from backtrail_worker.ranks.reduced import deal
 from safetensors.numpy import load_file
 
@@ -119,7 +121,8 @@ def train(call: Any, begin: int, end: int) -> list[list[float]]:
             found = call("forward_backward", {"loss": "cross_entropy"} | params, arrays)
             figures.append([found[key] for key in ("loss", "nll", "tokens", "trainedTokens")])
         changes = {"weightDecay": 0.1, "clipNorm": 0.05 if step % 2 else 0.0}
-        update = {"step": step + 1, "learningRate": 0.002, "beta1": 0.9, "beta2": 0.98, "epsilon": 1e-6}
+        # A small epsilon would blow up the rounding of gradients near zero.
+        update = {"step": step + 1, "learningRate": 0.002, "beta1": 0.9, "beta2": 0.98, "epsilon": 1e-4}
         figures.append([call("optim_step", update | changes)["gradientNorm"]])
     return figures
 
@@ -195,6 +198,7 @@ def test_training_on_two_ranks_is_training_on_one(
     again = tmp_path / "again"
     ranks.call("save", {"path": str(again), "resume": False})
     assert all((weights(again)[name] == value).all() for name, value in weights(final).items())
+    ranks.call("unload", {})
     driver = Driver()
     prepare(lambda *call: driver.call(*call).result, *data)
     driver.call("restore", {"path": str(halfway)})
@@ -222,6 +226,33 @@ def test_a_failure_on_one_rank_breaks_the_session_on_all_and_spares_the_group(
 
     ranks.open("good", *data)
     close(train(ranks.call, 0, 1), alone[0][:3])
+
+
+def test_a_sequence_that_one_rank_refuses_is_refused_by_all(
+    ranks: Ranks, data: tuple[Path, dict[str, str]]
+) -> None:
+    ranks.open("long", *data)
+    name = ranks.send_call("forward_backward", {"loss": "cross_entropy"}, inline(1, [70, 5]))
+    if ranks.side != "zero-3":
+        error = ranks.error(name)
+        assert (error["code"], "70 tokens, the model's context is 64" in error["message"]) == (
+            "bad-request",
+            True,
+        )
+        assert ranks.open("after", *data)["ranks"] == 2
+        return
+    # Under ZeRO-3 the other rank is waiting for this one's parameters and cannot be told: the group ends.
+    assert ranks.process.wait(30) == LOST_STEP
+    assert "rank 0 of 2: the group cannot go on: a sequence has 70 tokens" in ranks.stderr()
+
+
+def test_nothing_is_pickled_between_ranks_nor_on_disk() -> None:
+    pickling = {"save", "load", "broadcast_object_list", "all_gather_object", "gather_object"}
+    pickling |= {"scatter_object_list", "send_object_list", "recv_object_list", "save_checkpoint"}
+    for file in (ROOT / "py" / "backtrail_worker").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                assert (node.value.id, node.attr) not in {(a, b) for a in ("torch", "dist") for b in pickling}
 
 
 def test_rows_are_dealt_evenly_each_to_one_rank() -> None:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from backtrail_worker.core.call import WorkerFault
 from backtrail_worker.protocol import RequestError
+from backtrail_worker.train import session as session_module
 from backtrail_worker.train.batch import Batch
 from backtrail_worker.train.session import Trainer
 
@@ -99,6 +100,31 @@ def test_a_step_does_not_depend_on_micro_batches_or_packing(driver: Driver, toke
         for name, gradient in found[0].items():
             scale = float(gradient.abs().max())
             torch.testing.assert_close(other[name], gradient, rtol=0, atol=1e-5 * scale)
+
+
+def test_a_compiled_model_has_the_same_gradients_at_every_length(
+    driver: Driver, tokenizer: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Traced and differentiated ahead of time as for inductor, but without its kernels, whose making takes a
+    minute here.
+    """
+    monkeypatch.setattr(session_module, "COMPILE_BACKEND", "aot_eager")
+    torch._dynamo.reset()
+    model = spec(tokenizer, LLAMA | {"num_hidden_layers": 1})
+    open_session(driver, tokenizer, model)
+    open_session(driver, tokenizer, model, "c", compile=True)
+    torch._dynamo.utils.counters.clear()
+    params = {"loss": "cross_entropy", "dataset": "d", "packed": True}
+    for picked in ([0, 5, 11], [1, 2, 7, 8, 9]):
+        plain = driver.call("forward_backward", params, rows(picked)).result
+        compiled = driver.call("forward_backward", params, rows(picked), "c").result
+        assert compiled["loss"] == pytest.approx(plain["loss"], rel=1e-5)
+    other = gradients(driver, "c")
+    for name, gradient in gradients(driver).items():
+        torch.testing.assert_close(other[name], gradient, rtol=0, atol=1e-5 * float(gradient.abs().max()))
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] >= 1
+    torch._dynamo.reset()
 
 
 def test_one_seed_is_one_initialisation_whatever_the_compute(driver: Driver, tokenizer: Path) -> None:

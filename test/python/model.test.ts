@@ -1,7 +1,9 @@
-import { writeFileSync } from "node:fs";
+import { rmSync, truncateSync, writeFileSync } from "node:fs";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { memoryNeeds, showModel } from "../../src/python/probe.ts";
+import { checkModelAccess, memoryNeeds, showModel } from "../../src/python/probe.ts";
 import { folder, options, realPython } from "./pythons.ts";
 
 const llama = {
@@ -110,5 +112,91 @@ describe("showModel", { timeout: 120_000 }, () => {
     expect(await showModel("/nowhere/python", "x", [], options())).toEqual({
       error: "/nowhere/python is not there: give the path of a Python interpreter (3.11 or newer)",
     });
+  });
+});
+
+describe("checkModelAccess", { timeout: 120_000 }, () => {
+  const whole = (): string => {
+    const directory = folder({ "config.json": JSON.stringify(llama), ...tokenizerFiles });
+    writeSafetensors(join(directory, "model.safetensors"), { a: { dtype: "F32", shape: [40], bytes: 160 } });
+    return directory;
+  };
+  const ask = (source: string, env: Record<string, string> = {}, revision?: string) =>
+    checkModelAccess(realPython, { source, revision }, options({ env: { ...process.env, ...env } }));
+
+  it("finds nothing wrong with a whole directory", async () => {
+    expect(await ask(whole())).toBeUndefined();
+  });
+
+  it.each<[string, (directory: string) => void, RegExp]>([
+    ["no config", (at) => rmSync(join(at, "config.json")), /holds no config\.json, so it is no checkpoint; it holds: model/],
+    ["a broken config", (at) => writeFileSync(join(at, "config.json"), "{"), /config\.json is not JSON/],
+    ["no tokenizer", (at) => rmSync(join(at, "tokenizer.json")), /holds no tokenizer\.json/],
+    ["no weights", (at) => rmSync(join(at, "model.safetensors")), /lacks model\.safetensors: only weights in safetensors/],
+    [
+      "weights cut short",
+      (at) => truncateSync(join(at, "model.safetensors"), 200),
+      /model\.safetensors is cut short: 200 bytes/,
+    ],
+    ["a header cut short", (at) => truncateSync(join(at, "model.safetensors"), 20), /no safetensors file, or is cut short/],
+    [
+      "a missing shard",
+      (at) =>
+        writeFileSync(join(at, "model.safetensors.index.json"), '{"weight_map": {"a": "model-00001-of-00002.safetensors"}}'),
+      /lacks model-00001-of-00002\.safetensors/,
+    ],
+    [
+      "another kind of model",
+      (at) => writeFileSync(join(at, "config.json"), '{"architectures": ["BertForMaskedLM"]}'),
+      /is a BertForMaskedLM, not a causal language model/,
+    ],
+  ])("says what is wrong with a directory: %s", async (_, spoil, expected) => {
+    const directory = whole();
+    spoil(directory);
+    const said = await ask(directory);
+    expect(said).toMatch(expected);
+    expect(said).toContain(directory);
+  });
+
+  /** A Hub on this machine that knows one open model, one gated one and nothing else. */
+  async function withHub(use: (env: Record<string, string>) => Promise<void>): Promise<void> {
+    const config = JSON.stringify(llama);
+    const answer = (request: IncomingMessage, response: ServerResponse) => {
+      const url = request.url ?? "";
+      const [status, code, body] = url.includes("o/open")
+        ? [200, "", url.includes("/tree/") ? JSON.stringify(tree) : config]
+        : url.includes("o/gated")
+          ? [403, "GatedRepo", ""]
+          : [404, url.includes("o/moved") ? "RevisionNotFound" : "RepoNotFound", ""];
+      const headers = { "x-error-code": code, etag: '"1"', "x-repo-commit": "f".repeat(40) };
+      response.writeHead(status, { ...headers, "content-length": Buffer.byteLength(body) });
+      response.end(request.method === "HEAD" ? undefined : body);
+    };
+    const names = ["config.json", "tokenizer.json", "model.safetensors"];
+    const tree = names.map((path) => ({ type: "file", path, size: 1, oid: "0" }));
+    const server = createServer(answer).listen(0, "127.0.0.1");
+    await new Promise((resolve) => server.once("listening", resolve));
+    const { port } = server.address() as AddressInfo;
+    const env = { HF_ENDPOINT: `http://127.0.0.1:${port}`, HF_HOME: folder(), HF_HUB_OFFLINE: "0", HF_TOKEN: "" };
+    try {
+      await use(env);
+    } finally {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    }
+  }
+
+  it("says what to do about a Hub id that cannot be had", async () => {
+    await withHub(async (env) => {
+      expect(await ask("o/open", env)).toBeUndefined();
+      expect(await ask("o/gated", env)).toMatch(
+        /^o\/gated is gated \(HF_TOKEN is not set\): accept its licence on the Hub and set HF_TOKEN, or use an open copy/,
+      );
+      expect(await ask("o/none", env)).toMatch(/^there is no model o\/none on the Hub, or it is private/);
+      expect(await ask("o/moved", env, "v9")).toBe("o/moved has no revision v9: check model.revision");
+      const offline = await ask("o/none", { ...env, HF_HUB_OFFLINE: "1" });
+      expect(offline).toMatch(/^o\/none is not in the local cache, and HF_HUB_OFFLINE is set: unset it, or give a directory/);
+    });
+    expect(await ask("a/b/c")).toMatch(/^a\/b\/c is neither a directory nor a Hub id/);
   });
 });

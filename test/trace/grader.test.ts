@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type CountdownProblem, countdown, equation } from "../../src/puzzle/countdown.ts";
 import { canonicalSolution } from "../../src/solver/exhaustive.ts";
+import { sb } from "../../src/trace/compat/sb.ts";
 import { selfBacktracking } from "../../src/trace/formats/selfBacktracking.ts";
 import { type GradeOptions, grade } from "../../src/trace/grader.ts";
 
@@ -22,7 +23,6 @@ describe("right answers", () => {
     [[4, 4, 2], 8, "4+4=8\nGoal Reached!", false],
     [[45, 39, 2, 10], 62, "45-39=6\n10*6=60\n2+60=62\nGoal Reached!", true],
     [[6, 3], 2, "6/3=2\nGoal Reached!", true],
-    [[5, 7], 5, "Goal Reached!", false],
   ])("%j to %i by %j", (numbers, target, text, allUsed) => {
     const { solved, reached, errors, allUsed: used } = verdict(numbers, target, text);
     expect({ solved, reached, errors, used }).toEqual({ solved: true, reached: true, errors: [], used: allUsed });
@@ -46,6 +46,28 @@ describe("right answers", () => {
     expect(verdict([7, 2], 9, `${"###Question: numbers [7, 2]->target 9\n###Response:\n"}7+2=9\nGoal Reached!`).solved).toBe(
       true,
     );
+  });
+});
+
+describe("a target among the given numbers", () => {
+  it.each([
+    ["Goal Reached!", ['false-goal@0 "Goal Reached!"']],
+    ["6+5=11\nGoal Reached!", ['false-goal@1 "Goal Reached!"']],
+    ["6-5=1\n62*1=62\nGoal Reached!", []],
+    ["62+5=67\n67-5=62\nGoal Reached!", ['operand@1 "67-5=62"']],
+    ["62+5=67\n67-6=61\nGoal Reached!", ['false-goal@2 "Goal Reached!"']],
+  ])("is no success unless the last step makes it: %j", (text, expected) => {
+    const numbers = [62, 6, 5];
+    const { solved, reached, stats } = verdict(numbers, 62, text);
+    expect(errors(numbers, 62, text)).toEqual(expected);
+    expect([solved, reached, "charactersToGoal" in stats]).toEqual(Array.from({ length: 3 }, () => expected.length === 0));
+    expect(sb.score({ puzzle: "countdown", numbers, target: 62 }, text).accepted).toBe(solved);
+  });
+
+  it("a miscalculation that happens upon the target is no true success", () => {
+    const { solved, reached, stats } = verdict([10, 6], 62, "10*6=62\nGoal Reached!", { tokens: true });
+    expect([solved, reached, stats.mistakesBeforeSuccess]).toEqual([false, false, 1]);
+    for (const absent of ["charactersToGoal", "tokensToGoal", "optimal"]) expect(stats).not.toHaveProperty(absent);
   });
 });
 

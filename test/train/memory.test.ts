@@ -101,9 +101,10 @@ describe("micro-batches of a step", () => {
     expect(journal.records.every((record) => record.packed === packed)).toBe(true);
   });
 
-  test.each([true, false])("gradient checkpointing %s reaches the worker", async (gradientCheckpointing) => {
-    const { pool, run } = setUp({}, {}, { gradientCheckpointing });
+  test.each([true, false])("checkpointing and compilation reach the worker: %s", async (gradientCheckpointing) => {
+    const compile = !gradientCheckpointing;
+    const { pool, run } = setUp({}, {}, { gradientCheckpointing, compile });
     await run();
-    expect(pool.loads).toMatchObject([{ gradientCheckpointing }]);
+    expect(pool.loads).toMatchObject([{ gradientCheckpointing, compile }]);
   });
 });

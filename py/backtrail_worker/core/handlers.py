@@ -55,7 +55,7 @@ class TensorSide:
         device: str,
         threads: int,
         versions: dict[str, str],
-        make_updates: Callable[[Any], Updates] = Updates,
+        make_updates: Callable[[Loaded], Updates] = Updates,
     ) -> None:
         if threads > 0:
             torch.set_num_threads(threads)
@@ -127,7 +127,8 @@ class TensorSide:
             case "restore":
                 return Answer({"step": self._sessions.state(name).restore(_as(params, Restore).path)})
             case _:
-                self._sessions.close(name)
+                if closed := self._sessions.close(name):
+                    closed.updates.close()
                 return Answer({})
 
     def _load_model(self, name: str, params: LoadModel) -> Answer:
@@ -136,7 +137,8 @@ class TensorSide:
             attach(loaded, params.lora)
         # Before several ranks may cut the parameters in pieces.
         about = info(loaded, TRAINING_BYTES)
-        trainer = Trainer(loaded, params.gradient_checkpointing is True, self._make_updates)
+        checkpointing, compiled = params.gradient_checkpointing is True, params.compile is True
+        trainer = Trainer(loaded, checkpointing, self._make_updates, compiled)
         self._sessions.open(name, trainer)
         return Answer({"info": about | trainer.updates.about()})
 

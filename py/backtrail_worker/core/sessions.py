@@ -80,6 +80,7 @@ class Sessions(Generic[T]):
             entry.next_seq += 1
             self.break_off(reference.id, f"call {reference.seq} never ran")
 
-    def close(self, name: str) -> None:
-        """Forgets a session."""
-        self._entries.pop(name, None)
+    def close(self, name: str) -> T | None:
+        """Forgets a session; answers the state it had."""
+        entry = self._entries.pop(name, None)
+        return entry.state if entry else None

@@ -27,15 +27,16 @@ class Completion:
     finish: int | None = None
     tail: bytes = b""
 
+    def __post_init__(self) -> None:
+        self._most = min(self.budget, self.room)
+
     def start(self) -> None:
         """Ends at once a completion that may have no token."""
-        self._limits()
+        if self._most <= 0:
+            self.finish = self._full()
 
-    def _limits(self) -> None:
-        if len(self.tokens) >= self.budget:
-            self.finish = FINISH_LENGTH
-        elif len(self.tokens) >= self.room:
-            self.finish = FINISH_CONTEXT
+    def _full(self) -> int:
+        return FINISH_LENGTH if self.budget <= self.room else FINISH_CONTEXT
 
     def add(self, token: int, logprob: float, sampled: float, stops: Stops, ends: frozenset[int]) -> bool:
         """
@@ -50,8 +51,8 @@ class Completion:
         self.sampled.append(sampled)
         if stops.reached(self):
             self.finish = FINISH_STOP
-        else:
-            self._limits()
+        elif len(self.tokens) >= self._most:
+            self.finish = self._full()
         return self.finish is not None
 
     def fill(
@@ -67,7 +68,7 @@ class Completion:
             if self.add(token, logprob, as_sampled, stops, ends):
                 return
         if self.finish is None:
-            self.finish = FINISH_LENGTH if self.budget <= self.room else FINISH_CONTEXT
+            self.finish = self._full()
 
 
 class Stops:

@@ -25,7 +25,7 @@ from backtrail_worker.protocol import Generate
 
 CHUNK_COMPLETIONS = 256
 # Rows are dropped, or slots refilled, once this share of them is free: each time costs a copy of the cache.
-FREE_SHARE = 0.25
+FREE_SHARE = 0.125
 
 
 def make_engine(loaded: Loaded, groups: list[Group], slots: int) -> Engine:
@@ -53,7 +53,8 @@ class Decoder:
         self._slots = slots
         self._rows: list[Completion] = []
         self._done: list[Completion] = []
-        self._tokens = 0
+        self._made = 0
+        """Tokens so far, end tokens among them."""
         self._budget = 0.0
 
     def run(self, groups: list[Group]) -> Answer:
@@ -97,6 +98,9 @@ class Decoder:
             group = queue[0]
             waiting = [item for item in group.completions if item.finish is None]
             some, rest = waiting[:free], waiting[free:]
+            if rest and prefixes and len(waiting) <= self._slots * FREE_SHARE:
+                # It will fit in whole at the next turn, and its prefix is then prefilled once.
+                break
             if some:
                 prefixes.append(group.prefix)
                 counts.append(len(some))
@@ -116,8 +120,10 @@ class Decoder:
         for item, token, logprob, sampled in zip(
             rows, picked.tokens, picked.logprobs, picked.sampled, strict=True
         ):
-            if item.finish is None and item.add(token, logprob, sampled, self._stops, ends):
-                self._done.append(item)
+            if item.finish is None:
+                self._made += 1
+                if item.add(token, logprob, sampled, self._stops, ends):
+                    self._done.append(item)
 
     def _compact(self) -> None:
         alive = [row for row, item in enumerate(self._rows) if item.finish is None]
@@ -134,9 +140,8 @@ class Decoder:
     def _flush(self, at_end: bool) -> None:
         while len(self._done) >= CHUNK_COMPLETIONS or (at_end and self._done):
             part, self._done = self._done[:CHUNK_COMPLETIONS], self._done[CHUNK_COMPLETIONS:]
-            self._tokens += sum(len(item.tokens) for item in part)
             self._context.chunk(*pack_chunk(part, self._loaded.described.text))
-        self._context.progress(self._tokens + sum(len(item.tokens) for item in self._rows), self._budget)
+        self._context.progress(self._made, self._budget)
 
 
 @torch.inference_mode()

@@ -65,14 +65,15 @@ def _fused(loaded: Loaded) -> list[Layer]:
             biases = [one.bias for one in projections if one.bias is not None]
             layers.append(
                 Layer(
-                    norm_in=layer.input_layernorm,
+                    # Their forwards alone: the call of a module costs as much as its work on a small model.
+                    norm_in=layer.input_layernorm.forward,
                     qkv=torch.cat([one.weight for one in projections]),
                     qkv_bias=torch.cat(biases) if biases else None,
                     out=attention.o_proj.weight,
-                    norm_mlp=layer.post_attention_layernorm,
+                    norm_mlp=layer.post_attention_layernorm.forward,
                     gate_up=torch.cat([mlp.gate_proj.weight, mlp.up_proj.weight]),
                     down=mlp.down_proj.weight,
-                    act=mlp.act_fn,
+                    act=mlp.act_fn.forward,
                 )
             )
         loaded.fused = layers
@@ -113,13 +114,18 @@ class LlamaEngine:
         self._cos_LD, self._sin_LD = cos_1LD[0], sin_1LD[0]
         self._pos: list[int] = []
 
-    def _split(self, layer: Layer, x_BTD: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Queries [B, heads, T, size], keys and values [B, kv heads, T, size]."""
+    def _split(
+        self, layer: Layer, x_BTD: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """
+        Queries [B, heads, T, size], keys and values [B, kv heads, T, size]; the first two turned to their
+        positions.
+        """
         qkv = F.linear(layer.norm_in(x_BTD), layer.qkv, layer.qkv_bias)
-        q, k, v = torch.split(
-            qkv, [n * self._size for n in (self._heads, self._kv_heads, self._kv_heads)], -1
-        )
-        return self._by_head(q), self._by_head(k), self._by_head(v)
+        turned = self._heads + self._kv_heads
+        qk, v = torch.split(qkv, [turned * self._size, self._kv_heads * self._size], -1)
+        q, k = torch.split(_turn(self._by_head(qk), cos, sin), [self._heads, self._kv_heads], 1)
+        return q, k, self._by_head(v)
 
     def _by_head(self, x_BTE: torch.Tensor) -> torch.Tensor:
         return x_BTE.view(*x_BTE.shape[:2], -1, self._size).transpose(1, 2)
@@ -151,8 +157,7 @@ class LlamaEngine:
         cos_TD, sin_TD = self._cos_LD[:width], self._sin_LD[:width]
         x_PTD = self._model.embed_tokens(tokens_PT)
         for number, layer in enumerate(self._layers):
-            q, k, v = self._split(layer, x_PTD)
-            q, k = _turn(q, cos_TD, sin_TD), _turn(k, cos_TD, sin_TD)
+            q, k, v = self._split(layer, x_PTD, cos_TD, sin_TD)
             rows = self._cache[number, :, first : first + len(source), :, :width]
             rows[0], rows[1] = k[source_R], v[source_R]
             # Padding stands right of the prefix, where a causal mask hides it.
@@ -179,8 +184,7 @@ class LlamaEngine:
         cos_R11D, sin_R11D = self._cos_LD[pos_R][:, None, None], self._sin_LD[pos_R][:, None, None]
         x_R1D = self._model.embed_tokens(torch.tensor(tokens, device=self._device)).unsqueeze(1)
         for number, layer in enumerate(self._layers):
-            q, k, v = self._split(layer, x_R1D)
-            q, k = _turn(q, cos_R11D, sin_R11D), _turn(k, cos_R11D, sin_R11D)
+            q, k, v = self._split(layer, x_R1D, cos_R11D, sin_R11D)
             keys, values = self._cache[number, 0], self._cache[number, 1]
             keys.flatten(0, 2).index_copy_(0, place_N, k.flatten(0, 2))
             values.flatten(0, 2).index_copy_(0, place_N, v.flatten(0, 2))

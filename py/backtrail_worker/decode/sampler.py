@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,14 +61,14 @@ class Sampler:
             tokens_R, sampled_R = self._sample(logits_RV, uniforms_R)
         logprobs_R = logits_RV.gather(1, tokens_R.unsqueeze(1)).squeeze(1) - log_total_R
         # One transfer for all three; ids are exact in float64.
-        packed = torch.stack([tokens_R.double(), logprobs_R.double(), sampled_R.double()]).tolist()
+        packed_3R = torch.stack([tokens_R.double(), logprobs_R.double(), sampled_R.double()]).cpu()
         # NaN logits, or a temperature so small that they overflow: no token may be made of that.
-        if not all(math.isfinite(value) for row in packed[1:] for value in row):
+        if not torch.isfinite(packed_3R).all():
             raise WorkerFault(
                 "non-finite",
                 "the model's logits are not finite numbers, or the temperature is too small for them",
             )
-        return Picked([int(token) for token in packed[0]], packed[1], packed[2])
+        return Picked(packed_3R[0].long().tolist(), packed_3R[1].tolist(), packed_3R[2].tolist())
 
     def _sample(
         self, logits_RV: torch.Tensor, uniforms_R: npt.NDArray[np.float64]

@@ -11,7 +11,7 @@ from backtrail_worker.decode.llama import head_size, misfit
 from backtrail_worker.decode.notice import say_once
 from backtrail_worker.model.load import Loaded
 
-CPU_SLOTS, GPU_SLOTS = 128, 512
+CPU_SLOTS, GPU_SLOTS = 256, 512
 # Of the free memory, for the rows: the rest is for prefills and for what stands beside us.
 MEMORY_SHARE = 0.5
 # Bytes of the sampler per row and token of the vocabulary: logits as float32 four times over (scaled, sorted

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
+from safetensors import SafetensorError, safe_open
 
 from backtrail_worker.core.call import WorkerFault
 from backtrail_worker.model.source import Described, describe
@@ -58,6 +60,17 @@ def pick_device(name: str) -> torch.device:
     return device
 
 
+def damaged(directory: Path | None) -> Path | None:
+    """The first safetensors file of a directory that cannot be opened."""
+    for file in sorted(directory.glob("*.safetensors")) if directory is not None else []:
+        try:
+            with safe_open(file, framework="pt"):
+                pass
+        except (OSError, SafetensorError):
+            return file
+    return None
+
+
 def _pretrained(described: Described, dtype: torch.dtype) -> Any:
     directory = described.directory
     try:
@@ -72,6 +85,11 @@ def _pretrained(described: Described, dtype: torch.dtype) -> Any:
         )
     except OSError as error:
         raise WorkerFault("model-not-found", f"{directory}: {error}") from error
+    except SafetensorError as error:
+        file = damaged(directory) or directory
+        raise WorkerFault(
+            "model-not-found", f"{file} is damaged or cut short ({error}); copy or download it again"
+        ) from error
     if missing := sorted(report["missing_keys"]):
         raise WorkerFault(
             "not-causal-lm",

@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from backtrail_worker.core.call import WorkerFault
-from backtrail_worker.model.load import AutoModel, Loaded
+from backtrail_worker.model.load import AutoModel, Loaded, damaged
 from backtrail_worker.model.lora import adapter_tensors, copy_adapter, is_adapted, merged_tensors
 
 TRAINER_FILE, OPTIMIZER_FILE, ADAPTER_FILE = "trainer.json", "optimizer.safetensors", "adapter.safetensors"
@@ -126,6 +126,9 @@ def copy_weights(loaded: Loaded, directory: Path) -> None:
         )
     except OSError as error:
         raise WorkerFault("model-not-found", f"{directory}: {error}") from error
+    except SafetensorError as error:
+        file = damaged(directory) or directory
+        raise WorkerFault("model-not-found", f"{file} is damaged or cut short ({error})") from error
     theirs = dict(other.named_parameters())
     ours = dict(loaded.model.named_parameters())
     differing = [name for name in ours.keys() | theirs.keys() if name not in ours or name not in theirs]

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,6 +92,13 @@ def _check_causal(config: Any, name: str) -> None:
             "not-causal-lm",
             f'{name}: model type "{config.model_type}" has no causal language model class; '
             "give the checkpoint of a decoder language model, such as llama, qwen2 or gpt2",
+        )
+    forward = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)].forward
+    if "past_key_values" not in inspect.signature(forward).parameters:
+        raise WorkerFault(
+            "not-causal-lm",
+            f'{name}: the forward of model type "{config.model_type}" takes no past_key_values, so a prompt '
+            "cannot be shared by its completions; give a transformer such as llama, qwen2 or gpt2",
         )
     stored = getattr(config, "architectures", None) or []
     if stored and not any(item.endswith(("ForCausalLM", "LMHeadModel")) for item in stored):

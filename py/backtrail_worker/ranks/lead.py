@@ -16,6 +16,7 @@ import torch
 
 from backtrail_worker.core.call import Answer, Context, Request, WorkerFault
 from backtrail_worker.core.handlers import MUTATING, TensorSide
+from backtrail_worker.model.load import Loaded
 from backtrail_worker.protocol import Arrays, RankStart, RequestError, SessionRef, WorkerStart, read_params
 from backtrail_worker.ranks.group import Elsewhere, Group
 from backtrail_worker.ranks.reduced import Reduced
@@ -105,7 +106,7 @@ class Leader:
             self._group.broken(error)
 
 
-def _updates_of(group: Group, deepspeed: dict[str, Any] | None) -> Callable[[Any], Updates]:
+def _updates_of(group: Group, deepspeed: dict[str, Any] | None) -> Callable[[Loaded], Updates]:
     """The optimizer side of the group: ZeRO if it is asked for and DeepSpeed is there, else a plain sum."""
     if deepspeed is None:
         return partial(Reduced, group)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
+from backtrail_worker.model.load import Loaded
 from backtrail_worker.ranks.group import Group
 from backtrail_worker.train.batch import Sequence
 from backtrail_worker.train.updates import Updates
@@ -40,8 +41,8 @@ def share(sequences: list[Sequence], group: Group) -> list[Sequence]:
 class Reduced(Updates):
     """AdamW on gradients summed over ranks. Equal weights and equal sums keep the ranks equal."""
 
-    def __init__(self, group: Group, model: Any) -> None:
-        super().__init__(model)
+    def __init__(self, group: Group, loaded: Loaded) -> None:
+        super().__init__(loaded)
         self._group = group
         self.writes = group.rank == 0
 

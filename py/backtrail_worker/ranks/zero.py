@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import math
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from typing import Any
 import torch
 
 from backtrail_worker.core.call import WorkerFault
+from backtrail_worker.model.load import Loaded
 from backtrail_worker.model.save import Moments
 from backtrail_worker.protocol import OptimStep
 from backtrail_worker.ranks.group import Group
@@ -27,6 +29,8 @@ from backtrail_worker.train.updates import Updates, check_norm, set_hyperparamet
 deepspeed: Any = importlib.import_module("deepspeed")
 tensor_fragment: Any = importlib.import_module("deepspeed.utils.tensor_fragment")
 
+# Elements. Smaller tensors may be constants that DeepSpeed shares between engines.
+WORTH_FREEING = 1024
 # What the coordinator decides call by call. `managed_gradient_accumulation: false`: every backward adds, and
 # the step is the boundary.
 OURS: dict[str, Any] = {
@@ -46,18 +50,39 @@ def without_auto(value: Any) -> Any:
     return {key: without_auto(item) for key, item in value.items() if item != "auto"}
 
 
+def _free(held: list[Any]) -> None:
+    """
+    Gives back the memory of tensors in nested containers, whoever else holds them: after `destroy` DeepSpeed
+    still does, some 20 bytes per parameter and session under stage 3.
+    """
+    seen: set[int] = set()
+    while held:
+        one = held.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        if isinstance(one, torch.Tensor):
+            held += [one.grad if one.is_leaf else None, getattr(one, "ds_tensor", None)]
+            if one.numel() >= WORTH_FREEING:
+                one.untyped_storage().resize_(0)
+        elif isinstance(one, dict):
+            held += one.values()
+        elif isinstance(one, list | tuple):
+            held += one
+
+
 class Zero(Updates):
     """AdamW on this rank's part of the parameters."""
 
-    def __init__(self, group: Group, settings: dict[str, Any], model: Any) -> None:
-        super().__init__(model)
-        self._group, self._model = group, model
+    def __init__(self, group: Group, settings: dict[str, Any], loaded: Loaded) -> None:
+        super().__init__(loaded)
+        self._group, self._loaded = group, loaded
         self._pending = False
         self.writes = group.rank == 0
         config = without_auto(settings) | OURS
         self._stage = int(config["zero_optimization"]["stage"])
         group.tied = self._stage == 3
-        made = deepspeed.initialize(model=model, optimizer=self._optimizer, config=config)
+        made = deepspeed.initialize(model=loaded.model, optimizer=self._optimizer, config=config)
         self._engine = made[0]
 
     def about(self) -> dict[str, Any]:
@@ -70,9 +95,7 @@ class Zero(Updates):
 
     def backward(self, anchor: torch.Tensor | None) -> None:
         """See Updates. All ranks must take part, also those with nothing to add. Raises Elsewhere."""
-        if anchor is None:
-            token_11 = torch.zeros((1, 1), dtype=torch.long, device=self._group.device)
-            anchor = self._model(input_ids=token_11, use_cache=False).logits.float().sum() * 0
+        anchor = self._nothing() if anchor is None else anchor
         self._group.agree()
         self._pending = True
         try:
@@ -83,6 +106,17 @@ class Zero(Updates):
             self._engine.backward(anchor * self._group.ranks)
         except Exception as error:
             self._group.broken(error)
+
+    def _nothing(self) -> torch.Tensor:
+        """A zero that all parameters have a part in, made by the modules that make a loss, in their order."""
+        model = self._loaded.model
+        token_11 = torch.zeros((1, 1), dtype=torch.long, device=self._group.device)
+        if self._loaded.plain_head:
+            hidden_11D = model.base_model(input_ids=token_11, use_cache=False).last_hidden_state
+            logits_11V: torch.Tensor = model.get_output_embeddings()(hidden_11D)
+        else:
+            logits_11V = model(input_ids=token_11, use_cache=False).logits
+        return logits_11V.float().sum() * 0
 
     def step(self, params: OptimStep) -> float:
         """See Updates. Raises Elsewhere."""
@@ -149,6 +183,15 @@ class Zero(Updates):
                 whole = value.to(self._group.device)
                 tensor_fragment.safe_set_full_optimizer_state(self.named[name], whole, key)
 
+    def close(self) -> None:
+        """See Updates. The model cannot be used any more."""
+        held: list[Any] = [vars(self._engine.optimizer), self._optimizer.state]
+        held += self._loaded.model.parameters()
+        self._engine.destroy()
+        _free(held)
+        del self._engine
+        gc.collect()
+
     @contextmanager
     def whole(self, change: bool = False) -> Iterator[None]:
         """See Updates. Stage 3 gathers them; rank 0's changes are the ones that are kept."""
@@ -156,6 +199,6 @@ class Zero(Updates):
             yield
             return
         self._group.agree()
-        parameters = list(self._model.parameters())
+        parameters = list(self._loaded.model.parameters())
         with deepspeed.zero.GatheredParameters(parameters, modifier_rank=0 if change else None):
             yield

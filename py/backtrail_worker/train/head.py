@@ -101,7 +101,10 @@ class Head:
         self._layer = layer
         # Only a linear layer's own matrix can be multiplied by hand. A wrapped one (LoRA) or one whose matrix
         # lies in pieces elsewhere (ZeRO-3: one dimension) must be called as a module.
-        linear = plain and type(layer) is torch.nn.Linear
+        # A matrix with trainable rows (model/lora.py) is still a linear layer with one matrix.
+        linear = (
+            plain and isinstance(layer, torch.nn.Linear) and type(layer).forward is torch.nn.Linear.forward
+        )
         self.lean = linear and getattr(layer, "bias", None) is None and layer.weight.dim() == 2
         if not self.lean:
             print(

@@ -27,13 +27,18 @@ SEED_MULTIPLIER = 1_000_003
 # (test/py/test_train_packing.py), with the attention for which transformers makes a block mask.
 PACKABLE = frozenset({"llama", "qwen2", "qwen3", "mistral", "gpt_neox", "gpt2"})
 PACKABLE_ATTENTION = frozenset({"sdpa", "eager"})
+COMPILE_BACKEND = "inductor"
 
 
 class Trainer:
     """The model of one session."""
 
     def __init__(
-        self, loaded: Loaded, gradient_checkpointing: bool, make_updates: Callable[[Any], Updates] = Updates
+        self,
+        loaded: Loaded,
+        gradient_checkpointing: bool,
+        make_updates: Callable[[Loaded], Updates] = Updates,
+        compiled: bool = False,
     ) -> None:
         self.loaded = loaded
         self.datasets: dict[str, Dataset] = {}
@@ -45,7 +50,11 @@ class Trainer:
         model.train()
         if gradient_checkpointing:
             model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-        self.updates = make_updates(model)
+        self.updates = make_updates(loaded)
+        # The part that runs in _sums. Lengths change from call to call: one graph for all of them.
+        self._body = model.base_model if loaded.plain_head else model
+        if compiled:
+            self._body = torch.compile(self._body, dynamic=True, backend=COMPILE_BACKEND)
         # After it: several ranks may have cut the matrices in pieces, which the head must see.
         self._head = Head(model.get_output_embeddings(), model.config.model_type, loaded.plain_head)
 
@@ -75,7 +84,7 @@ class Trainer:
         and of packed sequences the model makes a block mask by itself, from positions that restart, only if
         it is given no mask and no cache.
         """
-        model, device = self.loaded.model, self.loaded.device
+        device = self.loaded.device
         inputs = {"input_ids": torch.from_numpy(batch.tokens).long().to(device, non_blocking=True)}
         if batch.positions is not None:
             inputs["position_ids"] = torch.from_numpy(batch.positions).long().to(device, non_blocking=True)
@@ -83,9 +92,9 @@ class Trainer:
         picked_N = (target_N - 1).to(device, non_blocking=True)
         with self._compute():
             if not self.loaded.plain_head:
-                logits_BTV = model(**inputs, use_cache=False).logits
+                logits_BTV = self._body(**inputs, use_cache=False).logits
                 return sums_of_logits(logits_BTV.flatten(0, 1).index_select(0, picked_N), labels_N, loss)
-            hidden_BTD = model.base_model(**inputs, use_cache=False).last_hidden_state
+            hidden_BTD = self._body(**inputs, use_cache=False).last_hidden_state
             hidden_ND = hidden_BTD.flatten(0, 1).index_select(0, picked_N)
             return self._head.sums_of_hidden(hidden_ND, labels_N, loss, self._dtype)
 

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from backtrail_worker.core.call import WorkerFault
+from backtrail_worker.model.load import Loaded
 from backtrail_worker.model.save import Moments
 from backtrail_worker.protocol import OptimStep
 from backtrail_worker.train.batch import Sequence
@@ -40,9 +41,9 @@ class Updates:
     writes = True
     """Whether this process writes checkpoints."""
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, loaded: Loaded) -> None:
         # named_parameters names a tied matrix once.
-        parameters = model.named_parameters()
+        parameters = loaded.model.named_parameters()
         self.named: dict[str, Any] = {name: one for name, one in parameters if one.requires_grad}
         self._optimizer = torch.optim.AdamW(list(self.named.values()), lr=0.0, fused=True)
 
@@ -102,6 +103,9 @@ class Updates:
                 "exp_avg_sq": second.to(parameter.device),
             }
         self._optimizer.zero_grad(set_to_none=True)
+
+    def close(self) -> None:
+        """Lets go of what the garbage collector would not find."""
 
     @contextmanager
     def whole(self, change: bool = False) -> Iterator[None]:

@@ -72,7 +72,7 @@ export async function runTrain(context: RunContext, stage: TrainStage): Promise<
             done: p.step,
             total: p.steps,
             unit: "steps",
-            note: `loss ${p.loss.toFixed(3)}, ${Math.round(p.tokensPerSecond)} tokens/s`,
+            note: `loss ${p.loss.toFixed(3)}, ${Math.round(p.tokensPerSecond)} tokens/s${p.notice === undefined ? "" : `, ${p.notice}`}`,
           }),
       });
       await journal.sync();

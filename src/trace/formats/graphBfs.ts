@@ -1,9 +1,9 @@
 // Breadth-first search in a graph as a text, in two spellings: that of the experiments, `<0,(1,2),1,(2,3),2,(4)-4,2,0>=0,2,4`, and
-// that of the article. Exploration, the way back, the way. Knows the grammar and no rule of the puzzle.
-import type { GraphAction, GraphProblem } from "../../puzzle/graph.ts";
+// that of the article. Exploration, the way back, the way. Knows the grammar, and of the rules only how long a whole list is.
+import { type GraphAction, type GraphProblem, graph } from "../../puzzle/graph.ts";
 import type { NodeId, SearchEvent, Trace } from "../../solver/events.ts";
 import type { Format, Parsed, Rendered, Span, SyntaxError as TextError } from "../format.ts";
-import { expansionsOf } from "./graphExpansions.ts";
+import { type Expansion, expansionsOf } from "./graphExpansions.ts";
 import { graphPrompt, promptPieces, readGraphPrompt, vertexPieces } from "./graphPrompt.ts";
 import { GraphScanner } from "./graphScanner.ts";
 
@@ -28,10 +28,20 @@ interface Told {
   readonly spans: readonly Span[];
 }
 
+/**
+ * Whether a list of so many children is unfinished. A mark closes every list, so a search that was cut off inside one (by its
+ * budget) cannot tell it.
+ */
+function isUnfinished(problem: GraphProblem, vertex: number, children: number): boolean {
+  return children < graph.actions(problem, vertex).length && (children > 0 || vertex !== problem.to);
+}
+
 function itemsOf(problem: GraphProblem, trace: Trace<GraphAction, number>): Item[] {
   const { expansions, goal } = expansionsOf(trace, problem.from);
   const items: Item[] = [];
-  for (const { place, children } of expansions) {
+  const isCutOff = ({ place, children }: Expansion<number>) => isUnfinished(problem, place.state, children.length);
+  const last = goal ? expansions.length - 1 : expansions.findLastIndex((expansion) => !isCutOff(expansion));
+  for (const { place, children } of expansions.slice(0, last + 1)) {
     items.push({ kind: "expand", vertex: place.state });
     for (const { state } of children) items.push({ kind: "list", vertex: state });
   }
@@ -177,6 +187,18 @@ class Reader {
   }
 }
 
+/** The last list of a text that tells no end, where children are missing: no trace is written so. `expand`: its event. */
+function unfinishedList(problem: GraphProblem, { items, spans }: Told, expand: number): TextError | undefined {
+  const at = items.findLastIndex(({ kind }) => kind === "expand");
+  const item = items[at];
+  if (item?.kind !== "expand" || items.at(-1)?.kind === "end") return undefined;
+  const listed = items.length - 1 - at;
+  if (!isUnfinished(problem, item.vertex, listed)) return undefined;
+  const span: Span = [(spans[at] as Span)[0], (spans.at(-1) as Span)[1]];
+  const all = graph.actions(problem, item.vertex).length;
+  return { kind: "neighbours", event: expand, span, message: `the last list, of [${item.vertex}], holds ${listed} of ${all}` };
+}
+
 function bfsFormat(name: string, spelling: Spelling): Format<GraphProblem, GraphAction, number> {
   return {
     name,
@@ -186,12 +208,12 @@ function bfsFormat(name: string, spelling: Spelling): Format<GraphProblem, Graph
       special: [],
     },
     markers: { goal: spelling.answer, goalGoesOn: true, stepDelimiter: ")" },
-    discipline: { allChildren: true, frontier: "fifo", noRevisit: true },
+    discipline: { allChildren: true, frontier: "fifo", noRevisit: true, stopsAtGoal: true },
     prompt: graphPrompt,
     readPrompt: readGraphPrompt,
     /**
      * Expansions with their children, and the end: expansionsOf says how other searches are put in that order. Nodes are
-     * numbered anew, see eventsOf. A trace without a goal ends after its last list.
+     * numbered anew, see eventsOf. A trace without a goal ends after its last whole list: unfinished ones behind it are not kept.
      */
     project: (problem, trace) => eventsOf(problem, { items: itemsOf(problem, trace), spans: [] }).events,
     /** Spans are the vertices themselves, the dash (goal) and the two ways. */
@@ -202,7 +224,10 @@ function bfsFormat(name: string, spelling: Spelling): Format<GraphProblem, Graph
     parse: (problem, text): Parsed<GraphAction, number> => {
       const reader = new Reader(text, spelling);
       const error = reader.read();
-      return { ...eventsOf(problem, reader), errors: error ? [error] : [] };
+      const told = eventsOf(problem, reader);
+      const lastExpand = told.events.findLastIndex(({ kind }) => kind === "expand");
+      const complaint = error ?? unfinishedList(problem, reader, lastExpand);
+      return { ...told, errors: complaint ? [complaint] : [] };
     },
   };
 }

@@ -193,7 +193,7 @@ export const mazeAStar: Format<MazeProblem, MazeAction, MazeCell> = {
   puzzle: "maze",
   vocabulary: mazeVocabulary,
   markers: { goal: "plan", goalGoesOn: true, stepDelimiter: "\n" },
-  discipline: { frontier: { astar: "manhattan" } },
+  discipline: { frontier: { astar: "manhattan" }, newChildren: true, noRevisit: true, answerFromTree: true },
   prompt: mazePrompt,
   readPrompt: readMazePrompt,
   /** Expansions with their children, and the answer (expansionsOf puts other searches in that order), closed by the goal's expansion. */

@@ -81,6 +81,7 @@ export function sosFormat(
  * - deadEnd of the root: "No solution found.", which the published breadth-first search writes when its frontier is empty
  * Leaves have no number of their own; published breadth-first texts move to leaves as "#<parent>,0", and the state line
  * tells which. What a line restates must agree with the lines before it: otherwise `state`, at that line, and the text's
- * word is taken for what follows. A pool may be listed in any order where it comes into being.
+ * word is taken for what follows. A pool may be listed in any order where it comes into being. Exploring an operation again, or
+ * moving to a node again, is no error: published beams make equal children, and nothing in the grammar forbids to tell them twice.
  */
 export const sos = sosFormat("sos", { pairs: false, ending: true }, [words.ending]);

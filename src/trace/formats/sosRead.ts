@@ -99,15 +99,17 @@ class SosReader {
     const own = outcome?.kind === "generated" ? outcome.label : isListed ? label : this.#tree.childLabel(parent, false);
     const born = { parent, label: own, pool: read.pool, before: this.#here.operations, operation: explored.operation };
     const node = this.#tree.add(born, isListed);
+    // Only a pair shows by itself that it is lost: of other pools the line is wrong as it stands, and asserts nothing.
+    const asserts = !isListed && (outcome.kind !== "lostPair" || read.pool.length === 2);
     this.#push(
       { kind: "generate", node: node.id, parent: parent.id, action: action ?? read.action },
       first,
-      isListed ? second : first,
+      asserts ? first : second,
     );
-    if (!isListed) {
+    if (!isListed) this.#stands = node;
+    if (asserts) {
       const goal = outcome.kind === "verdict" && outcome.goal;
       this.#push({ kind: goal ? "goal" : "deadEnd", node: node.id }, second, second);
-      this.#stands = node;
     }
     return second;
   }

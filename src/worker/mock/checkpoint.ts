@@ -10,6 +10,7 @@ import { MockTokenizer, readTokenizerFile, type TokenizerFile, withToken } from 
 const mockFile = z.strictObject({
   /** Whether training rows held an added token: only then does the model ever emit it. */
   backtrack: z.boolean(),
+  format: z.string().optional(),
   step: z.number().int().nonnegative(),
   /** Whether `restore` may read it. */
   resume: z.boolean(),
@@ -23,6 +24,8 @@ export interface MockModel {
   readonly tokenizer: MockTokenizer;
   readonly info: ModelInfo;
   backtrack: boolean;
+  /** Name of the format that training rows were in; undefined before any. */
+  format: string | undefined;
   step: number;
 }
 
@@ -49,13 +52,25 @@ export async function loadMockModel(spec: ModelSpec): Promise<MockModel> {
   const fresh = source.kind === "architecture";
   const directory = fresh ? source.tokenizer : source.path;
   const config = fresh ? source.config : ((await readJson(join(directory, "config.json"))) as Record<string, unknown>);
-  const state = fresh ? { backtrack: false, step: 0 } : mockFile.parse(await readJson(join(directory, "mock.json")));
+  const state = fresh
+    ? { backtrack: false, step: 0, format: undefined }
+    : mockFile.parse(await readJson(join(directory, "mock.json")));
   let file = readTokenizerFile(await readJson(join(directory, "tokenizer.json")));
   for (const token of spec.addTokens) file = withToken(file, token, spec.reservedTokens[token]);
   const tokenizerConfig = await readOptional(join(directory, "tokenizer_config.json"));
   const tokenizer = new MockTokenizer(file);
   const info = describe(spec, config, tokenizerConfig, tokenizer);
-  return { spec, config, tokenizerFile: file, tokenizerConfig, tokenizer, info, backtrack: state.backtrack, step: state.step };
+  return {
+    spec,
+    config,
+    tokenizerFile: file,
+    tokenizerConfig,
+    tokenizer,
+    info,
+    backtrack: state.backtrack,
+    format: state.format,
+    step: state.step,
+  };
 }
 
 function whole(value: unknown, otherwise: number): number {
@@ -94,7 +109,7 @@ export async function saveMockModel(model: MockModel, path: string, resume: bool
     "config.json": { ...model.config, vocab_size: model.info.vocabulary },
     "tokenizer.json": model.tokenizerFile,
     "tokenizer_config.json": model.tokenizerConfig,
-    "mock.json": { backtrack: model.backtrack, step: model.step, resume },
+    "mock.json": { backtrack: model.backtrack, format: model.format, step: model.step, resume },
   };
   try {
     await rm(beside, { recursive: true, force: true });
@@ -119,6 +134,7 @@ export async function restoreMockModel(model: MockModel, path: string): Promise<
   const state = mockFile.parse(await readJson(join(path, "mock.json")));
   if (!state.resume) throw new JobError("bad-request", `${path} holds no optimizer state: it was saved without resume`);
   model.backtrack = state.backtrack;
+  model.format = state.format;
   model.step = state.step;
   return state.step;
 }

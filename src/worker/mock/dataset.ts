@@ -12,6 +12,7 @@ const row = z.object({
   response: z.string(),
   spans: z.array(z.tuple([z.number().int().nonnegative(), z.number().int().nonnegative()])),
   trainEnd: z.boolean(),
+  format: z.string().optional(),
 });
 type Row = z.infer<typeof row>;
 
@@ -28,6 +29,8 @@ export interface MockDataset {
   readonly rows: readonly MockRow[];
   readonly overlong: number;
   readonly lint: MaskLint;
+  /** Name of the format that its first row says it is in: what an oracle trained on it will write. */
+  readonly format: string | undefined;
 }
 
 interface Tokenised {
@@ -84,9 +87,11 @@ export async function loadMockDataset(model: MockModel, params: Params<"load_dat
   const lint = { rowsWithAddedToken: 0, rowsTrainingAddedToken: 0, rowsTrainingEnd: 0, rowsWithoutTrainedToken: 0 };
   const rows: MockRow[] = [];
   let overlong = 0;
+  let format: string | undefined;
   for (const shard of params.shards) {
     for (const example of await readShard(shard)) {
       let { tokens, mask, text } = tokenise(model, example);
+      format ??= example.format;
       if (tokens.length > params.maxTokens) {
         if (params.overlong === "refuse")
           throw new JobError(
@@ -108,5 +113,5 @@ export async function loadMockDataset(model: MockModel, params: Params<"load_dat
       rows.push({ length: tokens.length, trained, flavour, holdsAddedToken: holds });
     }
   }
-  return { rows, overlong, lint };
+  return { rows, overlong, lint, format };
 }

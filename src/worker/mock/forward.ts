@@ -63,6 +63,7 @@ function byRow(base: number, model: MockModel, dataset: MockDataset, name: strin
     sums.tokens += row.length;
     sums.trainedTokens += row.trained;
     model.backtrack ||= row.holdsAddedToken;
+    model.format = dataset.format;
   }
   return sums;
 }

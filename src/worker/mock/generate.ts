@@ -54,8 +54,8 @@ export function completeMock(
   return { ...done, text, finish: done.tokens.length >= room ? full : finishReason.end };
 }
 
-function segmentsOf({ tokenizer, backtrack }: MockModel, prefix: string, rng: Rng, noise: Noise): Segment[] {
-  const format = formatOfPrompt(prefix, (piece) => tokenizer.id(piece) !== undefined);
+function segmentsOf({ tokenizer, backtrack, format: name }: MockModel, prefix: string, rng: Rng, noise: Noise): Segment[] {
+  const format = formatOfPrompt(prefix, name, (piece) => tokenizer.id(piece) !== undefined);
   if (format === undefined || format.name === "self-backtracking") return continueText(prefix, rng, noise, backtrack);
   return imitate(format, prefix, rng, noise);
 }

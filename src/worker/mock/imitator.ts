@@ -11,11 +11,15 @@ import type { Noise, Segment } from "./oracle.ts";
 /** Bound on the search behind one completion: a mock is no place for long searches. */
 const maxNodes = 2000;
 
-/** The format that a text is a prompt of, among those whose every piece the tokenizer knows. */
-export function formatOfPrompt(prefix: string, knows: (piece: string) => boolean): AnyFormat | undefined {
+/** The format that a text is a prompt of: the one of that name, or without a name one whose every piece the tokenizer knows. */
+export function formatOfPrompt(
+  prefix: string,
+  name: string | undefined,
+  knows: (piece: string) => boolean,
+): AnyFormat | undefined {
+  const known = ({ vocabulary }: AnyFormat) => [...vocabulary.special, ...vocabulary.pieces].every(knows);
   return allFormats().find(
-    ({ vocabulary, readPrompt }) =>
-      readPrompt(prefix) !== undefined && [...vocabulary.special, ...vocabulary.pieces].every(knows),
+    (format) => format.readPrompt(prefix) !== undefined && (name === undefined ? known(format) : format.name === name),
   );
 }
 

@@ -37,6 +37,8 @@ const mockSettings = z.strictObject({
   rightStep: z.number().min(0).max(1).default(0.7),
   backtrack: z.number().min(0).max(1).default(0.5),
   credit: z.number().int().positive().default(4),
+  /** Absolute paths of the user's modules: an oracle knows puzzles, a torch worker never. */
+  modules: z.array(z.string()).default([]),
   misbehave: misbehaviour.default({}),
 });
 export type MockSettings = z.infer<typeof mockSettings>;

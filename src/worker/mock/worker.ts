@@ -1,6 +1,8 @@
 // The mock's side of the protocol: hello, calls one at a time in order, results kept until acknowledged, heartbeats,
 // chunk window, cancel, drain. Knows what a call is, not what a primitive does.
+
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { loadModule } from "../../config/moduleLoader.ts";
 import { decodeToWorker, encode, type IncomingBins, type OutgoingBins } from "../../protocol/codec.ts";
 import { protocolVersion, type ToWorker, type WorkerStart } from "../../protocol/messages.ts";
 import { primitives } from "../../protocol/primitives.ts";
@@ -24,9 +26,10 @@ interface Queued {
 }
 
 /** Runs a worker until it is told to leave; resolves when its socket is closed. */
-export function runMockWorker(start: WorkerStart): Promise<void> {
+export async function runMockWorker(start: WorkerStart): Promise<void> {
   const settings = readMockSettings(start.mock, start.worker);
   if (settings.misbehave.dieAtStart) die();
+  for (const path of settings.modules) await loadModule(path);
   return new Promise((resolve) => new MockWorker(start, settings, resolve).hello());
 }
 

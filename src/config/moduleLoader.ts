@@ -1,18 +1,16 @@
 // Loading a user's own puzzle or formats from a module: import, check of its shape, registration by name. The module is the
 // user's code and runs with the user's rights; nothing that comes over the wire or out of a model ever gets here.
-import { readFile } from "node:fs/promises";
+import { access } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { pathToFileURL } from "node:url";
-import { tsImport } from "tsx/esm/api";
 import { parse as parseYaml } from "yaml";
-import { declareModule } from "../config/modules.ts";
 import { UserError } from "../lib/errors.ts";
-import { sha256 } from "../lib/hash.ts";
 import { quote } from "../lib/text.ts";
 import type { AnyPuzzle } from "../puzzle/puzzle.ts";
 import { findPuzzle, registerPuzzle } from "../puzzle/registry.ts";
 import type { AnyFormat } from "../trace/format.ts";
 import { registerFormat } from "../trace/registry.ts";
+import { bundle } from "./moduleBundle.ts";
+import { declareModule } from "./modules.ts";
 
 /** What a module holds. */
 export interface LoadedModule {
@@ -38,10 +36,11 @@ export async function loadModule(path: string): Promise<LoadedModule> {
   const absolute = resolve(path);
   const known = loaded.get(absolute);
   if (known !== undefined) return known;
-  const source = await readFile(absolute).catch((error: Error) => {
+  await access(absolute).catch((error: Error) => {
     throw new UserError("module", `${path}: the module cannot be read: ${error.message}`);
   });
-  const exported = await importModule(absolute, path);
+  const { code, sha256: digest } = await bundle(absolute, path);
+  const exported = await importModule(code, path);
   const puzzle = exported.puzzle === undefined ? undefined : guarded(asPuzzle(exported.puzzle, path), path);
   const formats = formatsOf(exported, path);
   if (puzzle === undefined && formats.length === 0) {
@@ -56,7 +55,7 @@ export async function loadModule(path: string): Promise<LoadedModule> {
     findPuzzle(format.puzzle);
     registerFormat(format, path);
   }
-  const module = { path: absolute, puzzle, formats, sha256: sha256(source) };
+  const module = { path: absolute, puzzle, formats, sha256: digest };
   loaded.set(absolute, module);
   return module;
 }
@@ -93,12 +92,9 @@ function modulePaths(value: unknown): string[] {
   });
 }
 
-async function importModule(absolute: string, path: string): Promise<Record<string, unknown>> {
-  const url = pathToFileURL(absolute).href;
+async function importModule(code: string, path: string): Promise<Record<string, unknown>> {
   try {
-    // Node 20 reads no TypeScript of its own.
-    if (/\.[cm]?ts$/.test(absolute)) return (await tsImport(url, import.meta.url)) as Record<string, unknown>;
-    return (await import(url)) as Record<string, unknown>;
+    return (await import(`data:text/javascript;base64,${Buffer.from(code).toString("base64")}`)) as Record<string, unknown>;
   } catch (error) {
     throw new UserError(
       "module",

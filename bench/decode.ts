@@ -1,0 +1,145 @@
+// What decoding costs: problems/s and tokens/s of our engine beside the reference decoder, transformers' generate batched
+// over problems and transformers' continuous batching, in turn in one Python process that answers the worker's own generate
+// and score calls; --gpu: the paper's test set at its real sizes beside the roofline of the device.
+import { execFileSync, spawn } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { cpus, tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { findPython } from "../src/setup/environment.ts";
+import { selfBacktracking } from "../src/trace/formats/selfBacktracking.ts";
+import { tokenizerConfigJson, tokenizerJson } from "../src/trace/tokenizer.ts";
+import { type EnginesResult, enginesTable, type PaperResult, paperTable, scoreTable } from "./decodeTables.ts";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+
+/** How many problems each engine decodes a round: as many as keep its batch full, one by one for the reference. */
+const tinyPlan = (samples: number, ours: number, reference: number, batched: number, continuous: number) => ({
+  shape: "tiny",
+  samples,
+  problems: { ours, reference, batched, continuous },
+  warm: true,
+});
+const bigPlan = (samples: number, ours: number, reference: number, batched: number, continuous: number) => ({
+  ...tinyPlan(samples, ours, reference, batched, continuous),
+  shape: "135M",
+  warm: false,
+});
+
+function cpuPlan(rounds: number, only: string | undefined) {
+  const engines = [
+    { ...tinyPlan(8, 96, 12, 16, 8), rounds },
+    { ...tinyPlan(32, 64, 6, 4, 2), rounds },
+    { ...bigPlan(8, 4, 1, 4, 2), rounds: 1 },
+    { ...bigPlan(32, 2, 1, 2, 1), rounds: 1 },
+  ].filter(({ shape }) => only === undefined || only === shape);
+  const score = [
+    { shape: "tiny", sequences: 96, rounds },
+    { shape: "135M", sequences: 6, rounds: 2 },
+  ].filter(({ shape }) => only === undefined || only === shape);
+  return { engines, score };
+}
+
+const paperPlan = {
+  dtype: "bfloat16",
+  megabytes: 4096,
+  matrix: 8192,
+  paper: [
+    ...[256, 512].flatMap((slots) =>
+      ["1B", "3B"].flatMap((shape) => [
+        { shape, problems: 500, samples: 8, rounds: 0, slots },
+        { shape, problems: 200, samples: 32, rounds: 1, slots },
+      ]),
+    ),
+    { shape: "1B", problems: 5000, samples: 32, rounds: 1, slots: 512 },
+  ],
+  reference: [
+    { shape: "1B", problems: 8, samples: 8 },
+    { shape: "1B", problems: 8, samples: 32 },
+    { shape: "3B", problems: 4, samples: 32 },
+  ],
+};
+/** The same plan, a rehearsal: small enough for a CPU. */
+const rehearsal = {
+  dtype: "float32",
+  megabytes: 64,
+  matrix: 512,
+  paper: [0, 1].map((rounds) => ({ shape: "tiny", problems: 20, samples: 8, rounds, slots: 64 })),
+  reference: [{ shape: "tiny", problems: 4, samples: 8 }],
+};
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      gpu: { type: "boolean" },
+      rehearse: { type: "boolean" },
+      json: { type: "string" },
+      rounds: { type: "string" },
+      only: { type: "string" },
+    },
+  });
+  const python = findPython(process.env, root)?.python;
+  if (python === undefined) throw new Error("bench:decode needs .venv or BACKTRAIL_PYTHON");
+  const folder = await mkdtemp(join(tmpdir(), "backtrail-bench-"));
+  const paper = values.gpu === true || values.rehearse === true;
+  const [device, threads] = values.gpu === true ? ["cuda:0", 0] : ["cpu", 1];
+  try {
+    await writeFile(join(folder, "tokenizer.json"), JSON.stringify(tokenizerJson(selfBacktracking.vocabulary)));
+    await writeFile(join(folder, "tokenizer_config.json"), JSON.stringify(tokenizerConfigJson(selfBacktracking.vocabulary)));
+    const plan = paper ? (values.gpu === true ? paperPlan : rehearsal) : cpuPlan(Number(values.rounds ?? 3), values.only);
+    const script = paper ? "decode_paper.py" : "decode_engines.py";
+    const out = JSON.parse(await run(python, script, [device, String(threads), folder, JSON.stringify(plan)], threads));
+    const about = machine(out.versions, device, threads);
+    const table = paper ? paperTable(out as PaperResult) : tables(out as EnginesResult);
+    process.stdout.write(`${describe(about)}\n\n${table}\n`);
+    if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify({ about, plan, ...out }, null, 2)}\n`);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+const tables = (out: EnginesResult) => `${enginesTable(out.engines)}\n\n${scoreTable(out.score)}`;
+
+/** The last line of what the script prints; its progress goes to stderr. */
+async function run(python: string, script: string, args: readonly string[], threads: number): Promise<string> {
+  const child = spawn(python, [fileURLToPath(new URL(script, import.meta.url)), ...args], {
+    stdio: ["ignore", "pipe", "inherit"],
+    env: {
+      ...process.env,
+      PYTHONPATH: join(root, "py"),
+      HF_HUB_OFFLINE: "1",
+      ...(threads > 0 ? { OMP_NUM_THREADS: String(threads), MKL_NUM_THREADS: String(threads) } : {}),
+    },
+  });
+  let text = "";
+  child.stdout.on("data", (data: Buffer) => {
+    text += data.toString();
+  });
+  const code = await new Promise<number | null>((resolve) => child.once("close", resolve));
+  const last = text.trim().split("\n").at(-1);
+  if (code !== 0 || last === undefined) throw new Error(`${script} ended with ${code}; its last words are above`);
+  return last;
+}
+
+function machine(versions: Readonly<Record<string, string>>, device: string, threads: number) {
+  const git = (...args: string[]) => execFileSync("git", args, { cwd: root, encoding: "utf8" }).trim();
+  const dirty = git("status", "--porcelain", "--", "src", "py", "bench") !== "";
+  return {
+    cpu: cpus()[0]?.model.trim() ?? "unknown",
+    cores: cpus().length,
+    device,
+    threads,
+    node: process.version,
+    versions,
+    commit: `${git("rev-parse", "--short", "HEAD")}${dirty ? " with local changes" : ""}`,
+    date: new Date().toISOString().slice(0, 10),
+  };
+}
+
+function describe(about: ReturnType<typeof machine>): string {
+  const named = ["python", "torch", "transformers"].map((key) => `${key} ${about.versions[key] ?? "?"}`).join(", ");
+  return `${about.cpu}, ${about.cores} cores; device ${about.device}, ${about.threads || "default"} kernel threads; ${named}; commit ${about.commit}, ${about.date}.`;
+}
+
+await main();
