@@ -227,14 +227,16 @@ describe("what users get wrong with models and Python: a sentence, no stack", ()
       HF_HUB_OFFLINE: "1",
       HF_HOME: temporary(),
     });
-    expect(said).toMatch(/FAILED: the Hub model "no-such-org\/no-such-model" .*HF_HUB_OFFLINE is set.*or give a directory/);
-    expect(code).toBe(3);
+    expect(said).toMatch(
+      /^model\.from: no-such-org\/no-such-model is not in the local cache, and HF_HUB_OFFLINE is set: .*give a directory/,
+    );
+    expect(code).toBe(2);
   });
 
-  it("a checkpoint that is no causal language model", async () => {
+  it("a directory that is no checkpoint: before any data is made", async () => {
     const { code, said } = await fails(["--set", `model={from: ${notCausal}}`], {});
-    expect(said).toMatch(/FAILED: .*model type "vit" has no causal language model class; give the checkpoint/);
-    expect(code).toBe(3);
+    expect(said).toMatch(/^model\.from: .* holds no tokenizer\.json/);
+    expect(code).toBe(2);
   });
 
   it("a worker of another release: its protocol version is refused", async () => {

@@ -207,6 +207,15 @@ export class MockPrimitives {
   async #tokenize(params: Params<"tokenize">): Promise<CallResult> {
     const { info, tokenizer } = await this.#model(params.model);
     const encoded = params.texts.map((text) => tokenizer.encode(text));
+    for (const [index, { tokens }] of encoded.entries()) {
+      const back = tokenizer.decode(tokens);
+      const text = params.texts[index];
+      if (back === text) continue;
+      throw new JobError(
+        "tokenizer",
+        `this tokenizer does not restore texts: ${JSON.stringify(text)} comes back as ${JSON.stringify(back)}`,
+      );
+    }
     return {
       result: { sequences: encoded.length, endToken: info.endToken, context: info.context, addedTokens: info.addedTokens },
       bins: {
