@@ -93,8 +93,9 @@ def _check_causal(config: Any, name: str) -> None:
             f'{name}: model type "{config.model_type}" has no causal language model class; '
             "give the checkpoint of a decoder language model, such as llama, qwen2 or gpt2",
         )
-    forward = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)].forward
-    if "past_key_values" not in inspect.signature(forward).parameters:
+    # The library types the mapping's values as pairs; each is a class.
+    model_class: Any = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]
+    if "past_key_values" not in inspect.signature(model_class.forward).parameters:
         raise WorkerFault(
             "not-causal-lm",
             f'{name}: the forward of model type "{config.model_type}" takes no past_key_values, so a prompt '
