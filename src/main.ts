@@ -42,6 +42,7 @@ async function main(): Promise<number> {
     outIsTerminal: process.stdout.isTTY === true,
     errIsTerminal: process.stderr.isTTY === true && !env.CI,
     width: process.stdout.columns ?? 120,
+    errSize: () => ({ columns: process.stderr.columns ?? 80, rows: process.stderr.rows ?? 24 }),
     colour: process.stdout.isTTY === true && !env.NO_COLOR && !env.CI,
     signal: interrupt.signal,
   };
@@ -72,5 +73,10 @@ function report(error: unknown, interrupted: boolean): number {
   return exitCode.bug;
 }
 
+const code = await main();
+// A pipe takes what its reader has room for; the rest is still here, and an exit would cut it off.
+for (const stream of [process.stdout, process.stderr]) {
+  if (stream.writableLength > 0) await new Promise<void>((resolve) => stream.write("", () => resolve()));
+}
 // Sockets and children that a stage failed to close must not keep a finished command alive.
-process.exit(await main());
+process.exit(code);

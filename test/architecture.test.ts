@@ -120,7 +120,7 @@ describe("what only one place may touch", () => {
       ({ from, to }) =>
         /^node:fs/.test(to) && ["plan", "data", "train", "decode", "evaluate", "report", "run"].includes(folder(from)),
     );
-    const reading = ["run/execute.ts"];
+    const reading = ["run/runStage.ts"];
     expect(writers.filter(({ from }) => !reading.includes(from)).map(show)).toEqual([]);
   });
 });

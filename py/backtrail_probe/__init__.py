@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from backtrail_probe.checkpoint import AccessError, check, tensors
+from backtrail_worker.decode.shape import FAST_MODEL_TYPES, misfit_of
 
 # What the worker imports, with the oldest release that works (the ranges of pyproject.toml).
 REQUIRED: dict[str, tuple[int, ...]] = {
@@ -58,7 +59,7 @@ def _older(version: str, minimum: tuple[int, ...]) -> bool:
 
 
 def environment() -> str:
-    """JSON {python, versions, missing, devices: [{name, memoryBytes}], problems}."""
+    """JSON {python, versions, missing, devices: [{name, memoryBytes}], fastModelTypes, problems}."""
     versions = {name: _version(name) for name in (*REQUIRED, *OPTIONAL)}
     missing = [name for name in REQUIRED if versions[name] is None]
     problems = []
@@ -93,6 +94,7 @@ def environment() -> str:
             "versions": {name: version for name, version in versions.items() if version is not None},
             "missing": missing,
             "devices": devices,
+            "fastModelTypes": FAST_MODEL_TYPES,
             "problems": problems,
         }
     )
@@ -128,6 +130,7 @@ def model(source: str, samples: list[str]) -> str:
         "config": {
             name: value for name, value in config.to_dict().items() if isinstance(value, bool | int | str)
         },
+        "fastEngineMisfit": misfit_of(config),
         "dtype": str(getattr(config, "dtype", None) or "").removeprefix("torch."),
         "parameters": None,
         "bytes": None,

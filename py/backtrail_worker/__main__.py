@@ -15,8 +15,10 @@ import sys
 import threading
 
 import msgspec
+from msgspec import UNSET
 
-from backtrail_worker.core.call import Handler
+from backtrail_worker.core.call import MODELS_KEPT, Handler
+from backtrail_worker.core.device import device_facts
 from backtrail_worker.loop import Loop
 from backtrail_worker.outbox import Key
 from backtrail_worker.protocol import (
@@ -134,6 +136,8 @@ def main() -> None:
 
         follow(start, versions())
 
+    facts = device_facts(start.device, os.environ.get("CUDA_VISIBLE_DEVICES"))
+
     def hello(held: list[Key]) -> Hello:
         return Hello(
             v=PROTOCOL_VERSION,
@@ -146,6 +150,9 @@ def main() -> None:
             device=start.device,
             credit=CREDIT,
             held=held,
+            device_memory_bytes=UNSET if facts.memory_bytes is None else float(facts.memory_bytes),
+            gpus=UNSET if facts.gpus is None else facts.gpus,
+            models_kept=MODELS_KEPT,
         )
 
     def make_handler() -> Handler:

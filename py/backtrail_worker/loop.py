@@ -35,9 +35,10 @@ PROGRESS_EVERY_S = 0.5
 class CallContext:
     """The `Context` of one call: counts chunks, limits the rate of progress messages."""
 
-    def __init__(self, link: Link, call: Call) -> None:
+    def __init__(self, link: Link, call: Call, measure: Callable[[], None]) -> None:
         self._link = link
         self._call = call
+        self._measure = measure
         self._said = 0.0
         self.chunks = 0
 
@@ -50,6 +51,7 @@ class CallContext:
         now = time.monotonic()
         if now - self._said >= PROGRESS_EVERY_S:
             self._said = now
+            self._measure()
             self._link.progress(self._call, done, total)
 
     def chunk(self, texts: list[str], arrays: Arrays) -> None:
@@ -119,8 +121,14 @@ class Loop:
             self._handler = self._make_handler()
         return self._handler
 
+    def _measure(self) -> None:
+        # Here and not in the I/O thread: the allocator's lock can be held for long, and a heartbeat that
+        # waits for it looks like death.
+        if self._handler is not None:
+            self._link.device_bytes = self._handler.device_bytes()
+
     def _answer(self, call: Call) -> None:
-        context = CallContext(self._link, call)
+        context = CallContext(self._link, call, self._measure)
         started = time.perf_counter()
         message: Result | Error
         frames: list[bytes] = []
@@ -151,6 +159,7 @@ class Loop:
             message = _error(
                 call, known or WorkerFault("internal", f"{type(error).__name__}: {error}"), trace
             )
+        self._measure()
         self._link.finish(call, message, frames)
 
     def _work(self, call: Call, context: CallContext) -> Answer:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-PROTOCOL_VERSION: Final = 1
+PROTOCOL_VERSION: Final = 2
 
 Count = Annotated[int, Meta(ge=0)]
 Positive = Annotated[int, Meta(ge=1)]
@@ -21,7 +21,7 @@ Bin = tuple[str, BinType, list[Count]]
 Array = npt.NDArray[Any]
 Arrays = dict[str, Array]
 DTYPES: dict[str, str] = {"uint8": "<u1", "int32": "<i4", "uint32": "<u4", "float32": "<f4"}
-V = Literal[1]
+V = Literal[2]
 
 
 class RequestError(ValueError):
@@ -42,6 +42,9 @@ class Hello(Struct, tag_field="kind", tag="hello", rename="camel", forbid_unknow
     device: str
     credit: Positive
     held: list[tuple[str, int]]
+    device_memory_bytes: float | UnsetType = UNSET
+    gpus: Count | UnsetType = UNSET
+    models_kept: Positive | UnsetType = UNSET
 
 
 class Accept(Struct, tag_field="kind", tag="accept", rename="camel", forbid_unknown_fields=True):
@@ -93,6 +96,7 @@ class Heartbeat(Struct, tag_field="kind", tag="heartbeat", rename="camel", forbi
     job: str
     done: float
     memory_bytes: float
+    malformed: Count | UnsetType = UNSET
 
 
 class Log(Struct, tag_field="kind", tag="log", rename="camel", forbid_unknown_fields=True):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import queue
 import sys
 import threading
 import time
@@ -18,7 +17,7 @@ import msgspec
 import zmq
 
 from backtrail_worker.core.memory import resident_bytes
-from backtrail_worker.intake import Call, salvage
+from backtrail_worker.intake import Call, Intake, salvage
 from backtrail_worker.outbox import Frames, Key, Outbox
 from backtrail_worker.protocol import (
     PROTOCOL_VERSION,
@@ -44,11 +43,14 @@ from backtrail_worker.protocol import (
     decode_to_worker,
     encode,
 )
+from backtrail_worker.room import ChunkRoom
+from backtrail_worker.seal import DamagedError, seal, unseal
 
 WELCOME_DEADLINE_S = 120.0
 LINGER_MS = 2000
-# Chunks that may wait behind the window before the job itself waits.
-CHUNKS_AHEAD = 16
+# After a damaged message the worker says hello again, so that both sides send anew what the other lacks; so
+# often at most.
+HELLO_AGAIN_S = 1.0
 
 
 class Link:
@@ -57,9 +59,13 @@ class Link:
     def __init__(
         self, endpoint: str, hello: Callable[[list[Key]], Hello], leave: Callable[[int], None]
     ) -> None:
-        self.jobs: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
+        self._outbox = Outbox()
+        self._intake = Intake(self._outbox)
+        self.jobs = self._intake.jobs
         self.running_job = ""
         self.done = 0.0
+        # Bytes in use on GPUs as the main thread last saw them; 0 = none, resident memory counts.
+        self.device_bytes = 0
         self.max_message_bytes = float("inf")
         self._endpoint = endpoint
         self._hello = hello
@@ -68,16 +74,14 @@ class Link:
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
         os.set_blocking(self._wake_write, False)
-        self._lock = threading.Lock()
-        self._room = threading.Condition(self._lock)
-        self._calls: dict[Key, Call] = {}
-        self._outbox = Outbox()
-        self._unsent: dict[Key, int] = {}
+        self._room = ChunkRoom()
         self._welcomed = False
         self._heartbeat_s = 1.0
-        self._draining = False
         self._worker = ""
+        self._malformed = 0
         self._garbage_logged = 0.0
+        self._hello_due = False
+        self._hello_said = 0.0
 
     # ---- called by the main thread
 
@@ -87,10 +91,8 @@ class Link:
 
     def begin(self, call: Call) -> bool:
         """Marks a call as running and tells the coordinator; False when it was cancelled while it waited."""
-        with self._lock:
-            if call.state != "queued":
-                return False
-            call.state = "running"
+        if not self._intake.begin(call):
+            return False
         self.running_job, self.done = call.job.id, 0.0
         self._say(call, "plain", Accept(v=PROTOCOL_VERSION, id=call.job.id, attempt=call.job.attempt))
         return True
@@ -108,23 +110,19 @@ class Link:
         """
         Queues a chunk; blocks while too many wait for the coordinator's acks. Returns early when cancelled.
         """
-        with self._room:
-            while self._unsent.get(call.key, 0) >= CHUNKS_AHEAD and not call.cancelled.is_set():
-                self._room.wait(0.5)
-            self._unsent[call.key] = self._unsent.get(call.key, 0) + 1
+        self._room.enter(call)
         self._say(call, "chunk", message, frames, seq=message.seq)
 
     def finish(self, call: Call, message: Result | Error, frames: list[bytes]) -> None:
         """Queues the last word on a call; it is kept until acknowledged."""
-        with self._lock:
-            call.state = "done"
+        self._intake.finish(call)
         self.running_job = ""
         self._say(call, "fail" if isinstance(message, Error) else "final", message, frames)
 
     def _say(
         self, call: Call, how: str, message: FromWorker, frames: list[bytes] | None = None, seq: int = 0
     ) -> None:
-        self._out.append((how, call.key, seq, [encode(message), *(frames or [])]))
+        self._out.append((how, call.key, seq, seal([encode(message), *(frames or [])])))
         # A full pipe means that the thread is awake already.
         with contextlib.suppress(BlockingIOError):
             os.write(self._wake_write, b"!")
@@ -144,16 +142,15 @@ class Link:
     def _run(self) -> None:
         context = zmq.Context()
         socket: zmq.Socket[bytes] = context.socket(zmq.DEALER)
-        hello = self._hello([])
-        self._worker = hello.worker
-        socket.setsockopt(zmq.ROUTING_ID, hello.worker.encode())
+        self._worker = self._hello([]).worker
+        socket.setsockopt(zmq.ROUTING_ID, self._worker.encode())
         socket.setsockopt(zmq.LINGER, LINGER_MS)
         socket.setsockopt(zmq.RCVHWM, 0)
         socket.setsockopt(zmq.SNDHWM, 0)
         socket.setsockopt(zmq.RECONNECT_IVL, 100)
         socket.setsockopt(zmq.RECONNECT_IVL_MAX, 2000)
         socket.connect(self._endpoint)
-        socket.send(encode(hello))
+        self._say_hello(socket)
         poller = zmq.Poller()
         poller.register(socket, zmq.POLLIN)
         poller.register(self._wake_read, zmq.POLLIN)
@@ -169,6 +166,8 @@ class Link:
                 code = self._receive(socket)
             self._flush(socket)
             now = time.monotonic()
+            if self._hello_due and now - self._hello_said >= HELLO_AGAIN_S:
+                self._say_hello(socket)
             if now >= beat:
                 beat = now + self._heartbeat_s
                 self._beat(socket)
@@ -179,17 +178,19 @@ class Link:
                     flush=True,
                 )
                 code = 3
-            if code is None and self._draining and self._idle():
-                socket.send(encode(Bye(v=PROTOCOL_VERSION, worker=self._worker, reason="drained")))
+            if code is None and self._intake.draining and not self._out and self._intake.idle():
+                self._post(socket, Bye(v=PROTOCOL_VERSION, worker=self._worker, reason="drained"))
                 code = 0
         socket.close()
         context.term()
         self._leave(code)
 
-    def _idle(self) -> bool:
-        return (
-            not self._out and not self._outbox.held() and all(c.state == "done" for c in self._calls.values())
-        )
+    def _post(self, socket: zmq.Socket[bytes], message: FromWorker) -> None:
+        socket.send_multipart(seal([encode(message)]))
+
+    def _say_hello(self, socket: zmq.Socket[bytes]) -> None:
+        self._hello_due, self._hello_said = False, time.monotonic()
+        self._post(socket, self._hello(self._outbox.held()))
 
     def _beat(self, socket: zmq.Socket[bytes]) -> None:
         if not self._welcomed:
@@ -199,9 +200,10 @@ class Link:
             worker=self._worker,
             job=self.running_job,
             done=self.done,
-            memory_bytes=float(resident_bytes()),
+            memory_bytes=float(self.device_bytes or resident_bytes()),
+            malformed=self._malformed,
         )
-        socket.send(encode(message))
+        self._post(socket, message)
 
     def _flush(self, socket: zmq.Socket[bytes]) -> None:
         """Sends what the main thread has queued, chunks as far as the window lets them."""
@@ -219,12 +221,7 @@ class Link:
     def _let_out(self, socket: zmq.Socket[bytes], key: Key, messages: list[Frames]) -> None:
         """Sends messages of one call and tells a job that waits for room in the window."""
         self._send(socket, messages)
-        with self._room:
-            if self._outbox.ended(key):
-                self._unsent.pop(key, None)
-            elif key in self._unsent:
-                self._unsent[key] = max(0, self._unsent[key] - len(messages))
-            self._room.notify_all()
+        self._room.left(key, len(messages), self._outbox.ended(key))
 
     def _send(self, socket: zmq.Socket[bytes], messages: list[Frames]) -> None:
         for frames in messages:
@@ -234,9 +231,15 @@ class Link:
         """Takes in all that has arrived; an exit code when the worker must leave."""
         while True:
             try:
-                header, *frames = socket.recv_multipart(zmq.NOBLOCK)
+                parts = socket.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
                 return None
+            try:
+                header, *frames = unseal(parts)
+            except DamagedError as error:
+                if (code := self._damaged(socket, parts, error)) is not None:
+                    return code
+                continue
             try:
                 message = decode_to_worker(header)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -249,11 +252,13 @@ class Link:
     def _handle(self, socket: zmq.Socket[bytes], message: ToWorker, frames: list[bytes]) -> int | None:
         match message:
             case Job():
-                self._take(socket, message, frames)
+                self._send(socket, self._intake.take(message, frames))
+            case Ack(id=name, attempt=attempt, seq=int(seq)):
+                self._let_out(socket, (name, attempt), self._outbox.consumed((name, attempt), seq))
             case Ack():
-                self._acknowledged(socket, message)
+                self._intake.acknowledged(message)
             case Cancel():
-                self._cancel(socket, (message.id, message.attempt))
+                self._send(socket, self._intake.cancel((message.id, message.attempt)))
             case Welcome():
                 self._welcomed = True
                 self._heartbeat_s = message.heartbeat_ms / 1000
@@ -261,85 +266,57 @@ class Link:
                 self.max_message_bytes = message.max_message_bytes
                 self._send(socket, list(self._outbox.again()))
             case Rehello():
-                socket.send(encode(self._hello(self._outbox.held())))
+                self._say_hello(socket)
             case Reject():
                 print(f"refused by the coordinator: {message.reason}", file=sys.stderr, flush=True)
                 return 2
             case Drain():
-                self._draining = True
+                self._intake.draining = True
             case Shutdown():
-                socket.send(encode(Bye(v=PROTOCOL_VERSION, worker=self._worker, reason="shutdown")))
+                self._post(socket, Bye(v=PROTOCOL_VERSION, worker=self._worker, reason="shutdown"))
                 return 0
         return None
 
-    def _take(self, socket: zmq.Socket[bytes], job: Job, frames: list[bytes]) -> None:
-        call = Call(job, frames)
-        if call.key in self._calls:
-            # Delivered twice: what was already said about it is said again, nothing runs twice.
-            self._send(socket, list(self._outbox.again(call.key)))
-        elif self._draining:
-            self._refuse(
-                socket, call.key, "draining", "the worker is draining and takes no new job", retryable=True
-            )
-        else:
-            self._calls[call.key] = call
-            self.jobs.put(call)
-
-    def _acknowledged(self, socket: zmq.Socket[bytes], message: Ack) -> None:
-        key = (message.id, message.attempt)
-        if isinstance(message.seq, int):
-            self._let_out(socket, key, self._outbox.consumed(key, message.seq))
-            return
-        call = self._calls.get(key)
-        if call is None or call.state == "done":
-            self._outbox.forget(key)
-            self._calls.pop(key, None)
-
-    def _cancel(self, socket: zmq.Socket[bytes], key: Key) -> None:
-        call = self._calls.get(key)
-        if call is None:
-            return
-        call.cancelled.set()
-        with self._lock:
-            waiting = call.state == "queued"
-            if waiting:
-                call.state = "done"
-        if waiting:
-            self._refuse(socket, key, "cancelled", "cancelled before it started", retryable=False)
-
-    def _refuse(self, socket: zmq.Socket[bytes], key: Key, code: str, text: str, retryable: bool) -> None:
-        error = Error(
-            v=PROTOCOL_VERSION,
-            id=key[0],
-            attempt=key[1],
-            code=code,
-            message=text,
-            traceback="",
-            retryable=retryable,
-        )
-        self._send(socket, self._outbox.fail(key, [encode(error)]))
+    def _damaged(self, socket: zmq.Socket[bytes], parts: list[bytes], error: Exception) -> int | None:
+        """What it was is unknown: a job, an acknowledgement. Hello makes the coordinator send it again."""
+        # Version 1 had no checksum and so a single frame where ours has two.
+        if len(parts) == 1 and self._foreign(salvage(parts[0])[0]):
+            return 2
+        self._malformed += 1
+        self._hello_due = True
+        self._complain(socket, f"dropped a message: {error}")
+        return None
 
     def _garbage(self, socket: zmq.Socket[bytes], header: bytes, error: Exception) -> int | None:
-        """Answers what can be answered; drops the rest with one line a second at most."""
+        """A whole message that is not of the protocol: answers what can be answered, drops the rest."""
         version, key = salvage(header)
-        if version not in (None, PROTOCOL_VERSION):
-            print(
-                f"the coordinator speaks protocol {version}, this worker {PROTOCOL_VERSION}: "
-                "install matching versions",
-                file=sys.stderr,
-                flush=True,
-            )
+        if self._foreign(version):
             return 2
+        self._malformed += 1
         if key is not None:
-            if key not in self._calls:
-                self._refuse(socket, key, "bad-request", f"job header: {error}", retryable=False)
+            if not self._intake.knows(key):
+                self._send(socket, self._intake.refuse(key, "bad-request", f"job header: {error}", False))
             return None
-        now = time.monotonic()
-        if now - self._garbage_logged >= 1.0:
-            self._garbage_logged = now
-            text = f"dropped a message that is not of the protocol: {error}"
-            print(text, file=sys.stderr, flush=True)
-            socket.send(
-                encode(Log(v=PROTOCOL_VERSION, worker=self._worker, level="warning", text=text[:1000]))
-            )
+        self._complain(socket, f"dropped a message that is not of the protocol: {error}")
         return None
+
+    def _foreign(self, version: int | None) -> bool:
+        # Once welcomed, the coordinator's version is known: what claims another is garbage.
+        if self._welcomed or version in (None, PROTOCOL_VERSION):
+            return False
+        print(
+            f"the coordinator speaks protocol {version}, this worker {PROTOCOL_VERSION}: "
+            "install matching versions",
+            file=sys.stderr,
+            flush=True,
+        )
+        return True
+
+    def _complain(self, socket: zmq.Socket[bytes], text: str) -> None:
+        """One line a second at most: a flood of garbage must not fill the disk."""
+        now = time.monotonic()
+        if now - self._garbage_logged < 1.0:
+            return
+        self._garbage_logged = now
+        print(text, file=sys.stderr, flush=True)
+        self._post(socket, Log(v=PROTOCOL_VERSION, worker=self._worker, level="warning", text=text[:1000]))

@@ -1,16 +1,18 @@
 // All laws of a puzzle, of the solvers on it and of its formats, on drawn problems. What `backtrail check` runs on a user's
 // module, and what the house runs on its own.
-import { defaultSolver } from "../config/solvers.ts";
+import { isDeepStrictEqual } from "node:util";
+import { defaultSolver, solverName } from "../config/solvers.ts";
 import { Rng } from "../lib/rng.ts";
 import type { AnyPuzzle } from "../puzzle/puzzle.ts";
 import type { Trace } from "../solver/events.ts";
-import { allSolvers, solve } from "../solver/registry.ts";
-import { type SolverSettings, solverSettings } from "../solver/settings.ts";
+import { solve, solversFor } from "../solver/registry.ts";
+import type { SolverSettings } from "../solver/settings.ts";
 import type { AnyFormat } from "../trace/format.ts";
 import { grade } from "../trace/grader.ts";
 import { checkFormat } from "./formatLaws.ts";
 import { LawBook, type LawResult, shown } from "./law.ts";
 import { checkGenerator, checkPuzzle } from "./puzzleLaws.ts";
+import { solverChoices } from "./solverChoices.ts";
 import { checkTrace } from "./solverLaws.ts";
 
 export interface CheckRequest {
@@ -26,7 +28,7 @@ export interface CheckRequest {
 
 /** Checks every law. Whatever the puzzle or the format throws is reported as a law that is broken. */
 export function checkLaws(request: CheckRequest): LawResult[] {
-  const { puzzle, formats, seed } = request;
+  const { puzzle, seed } = request;
   const book = new LawBook();
   const problems: unknown[] = [];
   book.check(
@@ -41,65 +43,70 @@ export function checkLaws(request: CheckRequest): LawResult[] {
       return undefined;
     },
   );
-  checkPuzzle(book, puzzle, problems, seed);
   for (const [index, problem] of problems.entries()) {
-    for (const settings of solversFor(puzzle, request.maxNodes)) {
-      const name = `${settings.kind} on ${shown(puzzle.writeProblem(problem))}`;
-      const stream = () => Rng.for(seed, "check", "solve", settings.kind, index);
-      let trace: Trace<unknown> = [];
-      book.check(
-        `solver ${settings.kind}: it runs, and twice the same`,
-        () => name,
-        () => {
-          trace = [...solve(puzzle, problem, settings, stream())];
-          const again = [...solve(puzzle, problem, settings, stream())];
-          return shown(again, 1e6) === shown(trace, 1e6) ? undefined : "two runs differ";
-        },
-      );
-      checkTrace(book, puzzle, problem, trace, settings, name);
-      for (const format of formats) checkOne(book, format, puzzle, problem, trace, name, stream());
-    }
+    book.check(
+      "nothing throws on a drawn problem",
+      () => `problem ${index} of seed ${seed}`,
+      () => {
+        checkPuzzle(book, puzzle, problem, seed, index);
+        checkSearches(book, request, problem, index);
+        return undefined;
+      },
+    );
   }
   return book.results();
 }
 
-/** The solvers that take the puzzle, each with its defaults and the puzzle's own heuristics. */
-function solversFor(puzzle: AnyPuzzle, maxNodes: number): SolverSettings[] {
-  const [heuristic] = Object.keys(puzzle.heuristics);
-  return allSolvers().flatMap(({ name, puzzles }) => {
-    if (puzzles !== undefined && !puzzles.includes(puzzle.name)) return [];
-    const guided = ["dfs", "beam", "best-first", "astar", "think"].includes(name);
-    if (guided && heuristic === undefined) return [];
-    const own = guided ? { heuristic, ...(name === "dfs" ? { threshold: "none" } : {}) } : {};
-    return [solverSettings.parse({ kind: name, maxNodes, ...own, ...(name === "mcts" ? { simulations: 30 } : {}) })];
-  });
+/** One search by each solver that takes the puzzle, another choice of its settings for each problem, and its text in each format. */
+function checkSearches(book: LawBook, request: CheckRequest, problem: unknown, index: number): void {
+  const { puzzle, formats, seed, maxNodes } = request;
+  for (const solver of solversFor(puzzle.name)) {
+    const choices = solverChoices(puzzle, solver, maxNodes);
+    const settings = choices[index % choices.length];
+    if (settings === undefined) continue;
+    const name = `${solverName(settings)} on ${shown(puzzle.writeProblem(problem))}`;
+    const about = () => name;
+    const stream = () => Rng.for(seed, "check", "solve", solver, index);
+    let trace: Trace<unknown> = [];
+    book.check(`solver ${solver}: it runs, and twice the same`, about, () => {
+      trace = [...solve(puzzle, problem, settings, stream())];
+      const again = [...solve(puzzle, problem, settings, stream())];
+      return shown(again, 1e6) === shown(trace, 1e6) ? undefined : "two runs differ";
+    });
+    checkTrace(book, puzzle, problem, trace, settings, name);
+    for (const format of formats) {
+      const own = new LawBook();
+      checkFormat(own, format, problem, trace, name, stream());
+      book.merge(own, `format ${format.name}: `);
+      book.check(`format ${format.name}: no step of a solver is graded as wrong`, about, () =>
+        misjudged(puzzle, format, problem, trace, settings),
+      );
+    }
+  }
 }
 
 /** Kinds of error that a search of another order than the format's may show. */
 const ofOrder = ["queue", "revisit", "neighbours", "traceback", "not-shortest"];
 
-function checkOne(
-  book: LawBook,
-  format: AnyFormat,
+/** What the grader holds against a solver's trace in a format; undefined when it finds nothing. */
+function misjudged(
   puzzle: AnyPuzzle,
+  format: AnyFormat,
   problem: unknown,
   trace: Trace<unknown>,
-  name: string,
-  rng: Rng,
-): void {
-  const own = new LawBook();
-  checkFormat(own, format, problem, trace, name, rng);
-  book.merge(own, `format ${format.name}: `);
-  book.check(
-    `format ${format.name}: no step of a solver is graded as wrong`,
-    () => name,
-    () => {
-      const { text } = format.render(problem, trace);
-      const { errors } = grade(format, puzzle, problem, text);
-      // What a format promises of the search's order, the traces of other searches than its own need not keep.
-      const ignored = name.startsWith(`${defaultSolver(format.name).kind} on `) ? ["goal-missed"] : ["goal-missed", ...ofOrder];
-      const wrong = errors.find(({ kind }) => !ignored.includes(kind));
-      return wrong === undefined ? undefined : `${shown(wrong)} in ${shown(text, 600)}`;
-    },
-  );
+  settings: SolverSettings,
+): string | undefined {
+  const { text } = format.render(problem, trace);
+  const { errors, solved } = grade(format, puzzle, problem, text);
+  const hasGoal = trace.some(({ kind }) => kind === "goal");
+  const ignored = [...(hasGoal ? [] : ["goal-missed"]), ...(isOwnSearch(format, settings) ? [] : ofOrder)];
+  const wrong = errors.find(({ kind }) => !ignored.includes(kind));
+  if (wrong !== undefined) return `${shown(wrong)} in ${shown(text, 600)}`;
+  return hasGoal && errors.length === 0 && !solved ? `it is not solved: ${shown(text, 600)}` : undefined;
+}
+
+/** Whether the settings are those of the format's usual search: it must keep all that the format promises of a search's order. */
+function isOwnSearch(format: AnyFormat, settings: SolverSettings): boolean {
+  const { share: _share, ...usual } = defaultSolver(format.name);
+  return isDeepStrictEqual({ ...usual, maxNodes: undefined }, { ...settings, maxNodes: undefined });
 }

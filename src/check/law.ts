@@ -15,7 +15,7 @@ export class LawBook {
 
   /**
    * One case of a law: `test` gives undefined where it holds, else what is wrong; what it throws is a break too.
-   * `about` says which case it was.
+   * `about` says which case it was. Laws may be checked inside a test: then what throws between them is caught too.
    */
   check(law: string, about: () => string, test: () => string | undefined): void {
     const entry = this.#laws.get(law) ?? { checked: 0 };
@@ -26,9 +26,9 @@ export class LawBook {
     try {
       wrong = test();
     } catch (error) {
-      wrong = `it throws ${error instanceof Error ? `${error.name}: ${error.message}` : String(error)}`;
+      wrong = thrown(error);
     }
-    if (wrong !== undefined) entry.broken = `${about()}: ${wrong}`;
+    if (wrong !== undefined && entry.broken === undefined) entry.broken = `${described(about)}: ${wrong}`;
   }
 
   /** Takes over what another book found, its laws under a prefix. */
@@ -44,6 +44,19 @@ export class LawBook {
   /** Every law in the order of its first case. */
   results(): LawResult[] {
     return [...this.#laws].map(([law, entry]) => ({ law, ...entry }));
+  }
+}
+
+function thrown(error: unknown): string {
+  return `it throws ${error instanceof Error ? `${error.name}: ${error.message}` : String(error)}`;
+}
+
+/** The case in words; a module that is broken may fail at these too. */
+function described(about: () => string): string {
+  try {
+    return about();
+  } catch (error) {
+    return `a case that cannot be told (${thrown(error)})`;
   }
 }
 

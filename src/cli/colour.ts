@@ -1,5 +1,6 @@
 // An example as a person reads it: prompt dim, trained text green, untrained text red, special marks and the end yellow.
 import type { Example } from "../data/example.ts";
+import { escapeRegex } from "../lib/text.ts";
 
 const codes = { dim: "\x1b[2m", green: "\x1b[32m", red: "\x1b[31m", yellow: "\x1b[33m", off: "\x1b[0m" } as const;
 type Pen = (name: keyof typeof codes, text: string) => string;
@@ -26,7 +27,7 @@ export function colourExample(example: Example, special: readonly string[], colo
 /** Trained text with its special marks apart. */
 function withMarks(text: string, special: readonly string[], paint: Pen): string {
   if (special.length === 0) return paint("green", text);
-  const marks = special.map((mark) => mark.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&"));
+  const marks = special.map(escapeRegex);
   // With a group around them, split keeps the marks, at odd places.
   return text
     .split(new RegExp(`(${marks.join("|")})`))

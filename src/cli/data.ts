@@ -6,7 +6,7 @@ import { parseDataConfig } from "../config/load.ts";
 import { loadModule, loadModulesOf } from "../config/moduleLoader.ts";
 import { makeDatasetFolder } from "../data/dataset.ts";
 import { type Distribution, type Inspection, inspectDataset } from "../data/inspect.ts";
-import { type DatasetFiles, datasetFiles } from "../data/reading.ts";
+import { type DatasetFiles, datasetFiles, missingFiles } from "../data/reading.ts";
 import { type Finding, verifyDataset } from "../data/verify.ts";
 import { exitCode, UserError } from "../lib/errors.ts";
 import { nearest, quote } from "../lib/text.ts";
@@ -153,6 +153,7 @@ export async function dataInspectCommand(io: Io, path: string, flags: DataInspec
   if (!Number.isInteger(wanted) || wanted < 0)
     throw new UserError("usage", `--examples: expected a whole number from 0, found ${flags.examples}`);
   const files = await openDataset(io, path, flags.module);
+  for (const name of missingFiles(files)) io.err(`${path}: the manifest names ${name}, but it is not there\n`);
   const found = await inspectDataset(files, wanted);
   if (flags.json) {
     io.out(`${JSON.stringify(found, null, 2)}\n`);

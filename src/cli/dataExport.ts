@@ -3,7 +3,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { type CardFile, dataCard } from "../data/exportCard.ts";
 import { Census, openDataset } from "../data/exportDataset.ts";
 import { checkExport, type ExportFile, exportFiles, exportTargets } from "../data/exportTargets.ts";
-import { datasetFiles } from "../data/reading.ts";
+import { wholeDataset } from "../data/reading.ts";
 import { UserError } from "../lib/errors.ts";
 import { Progress } from "../run/progress.ts";
 import { makeFolder, writeAtomic } from "../store/files.ts";
@@ -32,7 +32,7 @@ export async function dataExportCommand(io: Io, path: string, flags: DataExportF
     );
   }
   const folder = resolve(io.cwd, path);
-  const files = await datasetFiles(folder, path);
+  const files = await wholeDataset(folder, path);
   const dataset = openDataset(files);
   await checkExport(target, dataset);
   const out = resolve(io.cwd, flags.out);

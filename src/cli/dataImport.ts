@@ -30,7 +30,10 @@ export interface DataImportFlags {
 
 const examplesPerShard = 100_000;
 
-/** Writes into a folder that must not exist yet or be empty: shards, report.json, and manifest.json last. */
+/**
+ * Writes into a folder that must not exist yet or be empty: shards, report.json, and manifest.json last. Where no record can be
+ * taken nothing is written, so that the same folder serves for the next try.
+ */
 export async function dataImportCommand(io: Io, source: string, flags: DataImportFlags): Promise<ExitCode> {
   const publication = Object.hasOwn(publications, flags.from) ? publications[flags.from] : undefined;
   if (publication === undefined) throw unknownName("--from", flags.from, Object.keys(publications));
@@ -61,14 +64,16 @@ export async function dataImportCommand(io: Io, source: string, flags: DataImpor
   const report = new ImportReport();
   const { shards, tests } = await importDataset(watched(files, progress), out, options, report);
   const imported = { from: flags.from, source, files: files.map(({ path }) => path), allow: flags.allow };
-  await writeAtomic(join(out, "report.json"), text({ ...imported, ...report.json() }));
+  const found = text({ ...imported, ...report.json() });
   for (const line of report.lines()) progress.say(line);
   if (report.isEmpty) {
+    if (flags.json) io.out(found);
     throw new UserError(
       "import",
-      `${source}: no record could be taken; see report.json in ${flags.out}. Is --from ${flags.from} right, and --format ${format}, --skip and --limit?`,
+      `${source}: no record could be taken, and nothing was written. Is --from ${flags.from} right, and --format ${format}, --skip and --limit?`,
     );
   }
+  await writeAtomic(join(out, "report.json"), found);
   const manifest = {
     kind: "dataset",
     name: isHub ? source.slice("hf:".length) : basename(source),
@@ -81,7 +86,7 @@ export async function dataImportCommand(io: Io, source: string, flags: DataImpor
     statistics: report.statistics(),
   };
   await writeAtomic(join(out, "manifest.json"), text(manifest));
-  io.out(flags.json ? text({ ...imported, ...report.json() }) : `${flags.out}\n`);
+  io.out(flags.json ? found : `${flags.out}\n`);
   return 0;
 }
 

@@ -1,9 +1,10 @@
 // backtrail doctor: what is here, what is missing and how to mend it.
 import { statfs } from "node:fs/promises";
 import { cpus, totalmem } from "node:os";
-import { type PythonReport, probePython } from "../python/probe.ts";
+import { type PythonReport, probePython, showModel } from "../python/probe.ts";
 import { findPython } from "../setup/environment.ts";
 import type { ExitCode, Io } from "./io.ts";
+import { engineFor, modelPlace } from "./model.ts";
 import { visibleGpus } from "./sweep.ts";
 
 const minimumNode = [20, 19] as const;
@@ -16,9 +17,15 @@ interface Check {
   readonly fix?: string;
 }
 
-/** Exit code 2 when something that `run` needs is missing. */
-export async function doctorCommand(io: Io, flags: { json: boolean }): Promise<ExitCode> {
-  const checks = [nodeCheck(), machineCheck(), await diskCheck(io), await gpuCheck(io), ...(await pythonChecks(io))];
+/** Exit code 2 when something that `run` needs is missing. `model`: a directory or Hub id to be asked about as well. */
+export async function doctorCommand(io: Io, flags: { json: boolean; model?: string }): Promise<ExitCode> {
+  const checks = [
+    nodeCheck(),
+    machineCheck(),
+    await diskCheck(io),
+    await gpuCheck(io),
+    ...(await pythonChecks(io, flags.model)),
+  ];
   const ok = checks.every((check) => check.ok);
   if (flags.json) io.out(`${JSON.stringify({ ok, checks }, null, 2)}\n`);
   else {
@@ -67,7 +74,7 @@ async function gpuCheck(io: Io): Promise<Check> {
   };
 }
 
-async function pythonChecks(io: Io): Promise<Check[]> {
+async function pythonChecks(io: Io, model: string | undefined): Promise<Check[]> {
   const found = findPython(io.env, io.root);
   if (found === undefined) {
     return [
@@ -88,5 +95,36 @@ async function pythonChecks(io: Io): Promise<Check[]> {
     { name: "Python", ok: true, found: where },
     { name: "packages", ok: true, found: versions.join(", ") },
     { name: "PyTorch devices", ok: true, found: device.length === 0 ? "cpu" : device.join(", ") },
+    deepspeedCheck(report.versions),
+    decodingCheck(report.fastModelTypes),
+    ...(model === undefined ? [] : [await modelCheck(io, found.python, model)]),
   ];
+}
+
+/** Optional: results are the same without it. */
+function deepspeedCheck({ deepspeed }: Readonly<Record<string, string>>): Check {
+  const without = "not installed: on several ranks each keeps the whole training state (same results, more memory)";
+  return { name: "DeepSpeed", ok: true, found: deepspeed ?? without };
+}
+
+function decodingCheck(fastModelTypes: readonly string[]): Check {
+  const types = fastModelTypes.join(" and ");
+  return {
+    name: "decoding",
+    ok: true,
+    found: `fast engine for models of the shape of ${types}, generic engine for all others (--model says which one it is, and why)`,
+  };
+}
+
+/** Which engine would decode a model, and why it is not the fast one. */
+async function modelCheck(io: Io, python: string, source: string): Promise<Check> {
+  const place = await modelPlace(io, source);
+  const report = await showModel(python, place, [], { timeoutMs: 180_000, root: io.root, env: io.env });
+  const name = "model";
+  const check = `give a directory in save_pretrained layout or an id of the Hub; \`backtrail model show ${source}\` says more`;
+  if ("error" in report) return { name, ok: false, found: source, fix: `${report.error}: ${check}` };
+  const { modelType, causalLm, fastEngineMisfit } = report;
+  if (!causalLm)
+    return { name, ok: false, found: `${source} (${modelType})`, fix: "it is no causal language model: choose one that is" };
+  return { name, ok: true, found: `${source} (${modelType}): ${engineFor(fastEngineMisfit)}` };
 }

@@ -18,6 +18,8 @@ export interface Io {
   readonly outIsTerminal: boolean;
   readonly errIsTerminal: boolean;
   readonly width: number;
+  /** Of the terminal on stderr, in characters, as it is now. */
+  errSize?(): { readonly columns: number; readonly rows: number };
   /** Colour on stdout: a terminal, and neither NO_COLOR nor CI. */
   readonly colour: boolean;
   /** Aborted by the first Ctrl-C. */
@@ -46,4 +48,11 @@ export function readJsonFlag(flag: string, text: string): Record<string, unknown
     // Told below, with everything else that is no object.
   }
   throw new UserError("usage", `${flag}: expected a JSON object such as '{"size":4}', found ${text}`);
+}
+
+/** A flag whose value is a whole number. Throws UserError("usage") that names the flag. */
+export function readWholeFlag(flag: string, text: string, least: number): number {
+  const value = Number(text);
+  if (Number.isSafeInteger(value) && value >= least && text.trim() !== "") return value;
+  throw new UserError("usage", `${flag}: expected a whole number from ${least}, found ${JSON.stringify(text)}`);
 }

@@ -13,6 +13,18 @@ import type { ExitCode, Io } from "./io.ts";
 const shownTokens = 16_384;
 const shownLength = 192;
 
+/** A directory that is there as an absolute path; anything else is taken as an id of the Hub. */
+export async function modelPlace(io: Io, source: string): Promise<string> {
+  const directory = resolve(io.cwd, source);
+  const local = (await stat(directory).catch(() => undefined))?.isDirectory() ?? false;
+  return local ? directory : source;
+}
+
+/** Which engine decodes a model when `engine` is "auto", as a clause. */
+export function engineFor(fastEngineMisfit: string | null): string {
+  return fastEngineMisfit === null ? "fast engine" : `generic engine; the fast one does not suit: ${fastEngineMisfit}`;
+}
+
 /** Throws UserError("model") when the model can't be read, saying what to do. */
 export async function modelShowCommand(io: Io, source: string, flags: { json: boolean }): Promise<ExitCode> {
   const found = findPython(io.env, io.root);
@@ -21,13 +33,11 @@ export async function modelShowCommand(io: Io, source: string, flags: { json: bo
       "python-missing",
       "model show needs Python: run `backtrail setup`, or set BACKTRAIL_PYTHON to a Python that has PyTorch.",
     );
-  const directory = resolve(io.cwd, source);
-  const local = (await stat(directory).catch(() => undefined))?.isDirectory() ?? false;
   const format = findFormat("countdown", "self-backtracking");
   const samples = [
     `${format.prompt({ puzzle: "countdown", numbers: [45, 39, 2, 10], target: 62 })}45-39=6\n10*6=60\n2+60=62\n${format.markers.goal}`,
   ];
-  const report = await showModel(found.python, local ? directory : source, samples, {
+  const report = await showModel(found.python, await modelPlace(io, source), samples, {
     timeoutMs: 180_000,
     root: io.root,
     env: io.env,
@@ -57,6 +67,7 @@ export async function modelShowCommand(io: Io, source: string, flags: { json: bo
       `             in all about ${gib(train("bfloat16"))} to train with ${shownTokens} tokens at once (${gib(train("float32"))} in float32), ${gib(decode.total)} to decode ${usualSlots("gpu")} rows of ${shownLength} tokens in bfloat16\n`,
     );
   }
+  if (report.causalLm) io.out(`decoding     ${engineFor(report.fastEngineMisfit)}\n`);
   const { tokenizer } = report;
   if ("error" in tokenizer) {
     io.out(`tokenizer    cannot be read: ${tokenizer.error}\n`);

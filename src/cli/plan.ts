@@ -1,94 +1,72 @@
-// backtrail plan: what a run would do. Writes nothing.
+// backtrail plan: what a run would do, why, and what it will take. Writes nothing.
+import { testSizes } from "../config/testSizes.ts";
 import { powerBefore } from "../evaluate/claims.ts";
-import { canonicalJson, type Json } from "../lib/hash.ts";
-import { explainDifference, nearestStage, type Plan, type Stage } from "../plan/plan.ts";
-import { Store } from "../store/store.ts";
 import type { ExitCode, Io } from "./io.ts";
-import { type ArmEstimate, estimateArm, estimateLine } from "./planEstimate.ts";
+import { armLines } from "./planArmLines.ts";
+import { estimateSweep, type SweepEstimates } from "./planEstimate.ts";
+import { readStates, type SweepStates } from "./planStates.ts";
+import { matrixLines, reasonLines, stageLines, totalLines } from "./planTable.ts";
+import { type PlanTotals, planTotals } from "./planTotals.ts";
 import { type LoadedSweep, loadSweep, type SweepFlags } from "./sweep.ts";
 
-interface StageState {
-  readonly stage: Stage;
-  readonly cached: boolean;
-  readonly why: string;
+export interface PlanFlags extends SweepFlags {
+  /** List every stage, however many there are. */
+  readonly stages: boolean;
 }
 
-export async function planCommand(io: Io, path: string, flags: SweepFlags): Promise<ExitCode> {
+/** Stages up to which each is listed without being asked for. */
+const stagesShown = 60;
+
+/** Throws UserError for anything wrong in the file, or a manifest in the store that cannot be read. */
+export async function planCommand(io: Io, path: string, flags: PlanFlags): Promise<ExitCode> {
   const sweep = await loadSweep(io, path, flags);
-  const states = await stageStates(sweep);
-  const needs = await estimates(io, sweep);
-  if (flags.json) {
-    const claims = claimPowers(sweep);
-    const stages = states.map(({ stage, cached, why }) => ({ ...stage, cached, why }));
-    io.out(`${JSON.stringify({ ...sweep.plan, environment: sweep.environment, stages, needs, claims }, null, 2)}\n`);
-    return 0;
-  }
-  const toDo = states.filter((state) => !state.cached).length;
-  io.out(
-    `${sweep.config.file.name}: ${sweep.plan.arms.length} arms, ${states.length} stages: ${states.length - toDo} cached, ${toDo} to do\n`,
-  );
-  io.out(
-    `worker: ${sweep.environment.flavour} on ${sweep.environment.device} (${sweep.environment.dtype}); store: ${sweep.config.file.store}\n\n`,
-  );
-  const width = Math.max(...states.map(({ stage }) => stage.id.length));
-  for (const { stage, cached, why } of states) {
-    io.out(
-      `  ${cached ? "cached" : "to do "}  ${stage.id.padEnd(width)}  ${stage.key.slice(0, 12)}${why === "" ? "" : `  ${why}`}\n`,
-    );
-  }
-  io.out(`\n${budgets(sweep.plan)}`);
-  for (const { arm, needs: found } of needs) io.out(estimateLine(arm, found, sweep.environment.device));
-  for (const claim of claimPowers(sweep)) io.out(`claim ${claim.name}: ${claim.sentence}\n`);
+  const found = await readStates(sweep);
+  const estimates = await estimateSweep(io, sweep, found.made);
+  const totals = await planTotals(io, sweep, found.states, estimates.stages);
+  if (flags.json) io.out(`${JSON.stringify(planJson(sweep, found, estimates, totals), null, 2)}\n`);
+  else io.out(`${planText(sweep, found, estimates, totals, flags.stages).join("\n")}\n`);
   return 0;
 }
 
-/** Whether each stage is in the store; for one to do, what differs from the nearest cached or finished stage of its kind. */
-async function stageStates(sweep: LoadedSweep): Promise<StageState[]> {
-  const store = await Store.openExisting(sweep.storeRoot);
-  const states: StageState[] = [];
-  for (const stage of sweep.plan.stages) {
-    const cached = (await store?.find(stage.kind, stage.key)) !== undefined;
-    const nearest = cached ? undefined : nearestStage((await store?.list(stage.kind)) ?? [], stage.settings);
-    const why = nearest === undefined ? "" : `differs from ${nearest.key.slice(0, 12)}: ${explainDifference(nearest, stage)}`;
-    states.push({ stage, cached, why });
-  }
-  return states;
+function planText(
+  sweep: LoadedSweep,
+  { states }: SweepStates,
+  estimates: SweepEstimates,
+  totals: PlanTotals,
+  all: boolean,
+): string[] {
+  const { config, plan, environment } = sweep;
+  const { flavour, device, dtype } = environment;
+  const variants = new Map(config.arms.map(({ name, coordinates }) => [name, String(coordinates.arm ?? name)]));
+  const stages = all || states.length < stagesShown ? stageLines(states, estimates.stages) : reasonLines(states);
+  return [
+    `${config.file.name}: ${plan.arms.length} arms, ${states.length} stages`,
+    `worker: ${flavour} on ${device} (${dtype}); store: ${config.file.store}`,
+    "",
+    ...matrixLines(plan, states, variants),
+    "",
+    ...(stages.length > 0 ? [...stages, ""] : []),
+    ...totalLines(totals, config.file.store),
+    "",
+    ...armLines(estimates.arms, environment),
+    ...claimPowers(sweep).map(({ name, sentence }) => `claim ${name}: ${sentence}`),
+  ];
 }
 
-/** What each arm needs; arms that differ in their seed alone are told once. */
-async function estimates(io: Io, { plan, environment, config }: LoadedSweep) {
-  const told = new Set<string>();
-  const found: { readonly arm: string; readonly needs: ArmEstimate | undefined }[] = [];
-  const { device, dtype } = environment;
-  const place = { cwd: io.cwd, device, dtype, threads: config.file.workers.threads };
-  for (const { name, settings } of plan.arms) {
-    const { seed: _, decode: __, ...rest } = settings;
-    const key = canonicalJson(rest as unknown as Json);
-    if (told.has(key)) continue;
-    told.add(key);
-    found.push({ arm: name, needs: await estimateArm(settings, place) });
-  }
-  return found;
-}
-
-function budgets(plan: Plan): string {
-  const lines = plan.arms.flatMap(({ name, settings: { train, data } }) => {
-    if (train === undefined) return [`arm ${name}: no training\n`];
-    const perStep = train.batch.examples;
-    const steps = train.steps ?? Math.ceil((train.epochs * data.train.size) / perStep);
-    const epochs = ((steps * perStep) / data.train.size).toFixed(2);
-    const problems = data.test.seen + data.test.unseen + data.test.dev;
-    return [
-      `arm ${name}: ${steps} steps of ${perStep} examples (${epochs} epochs of ${data.train.size}); ${problems} test problems\n`,
-    ];
+function planJson(sweep: LoadedSweep, { states }: SweepStates, estimates: SweepEstimates, totals: PlanTotals) {
+  const stages = states.map(({ stage, ...state }) => {
+    const needs = estimates.stages.get(stage.key);
+    return { ...stage, cached: state.state === "cached", ...state, ...(needs === undefined ? {} : { needs }) };
   });
-  return lines.join("");
+  const needs = estimates.arms.map(({ arm, alike, estimate }) => ({ arm: arm.name, alike, needs: estimate }));
+  const { plan, environment } = sweep;
+  return { ...plan, environment, stages, needs, totals, claims: claimPowers(sweep) };
 }
 
-function claimPowers(sweep: LoadedSweep) {
-  const settings = sweep.config.arms[0]?.settings;
-  return Object.entries(sweep.config.file.claims).map(([name, claim]) => {
-    const n = settings?.data.test[claim.on as "seen" | "unseen" | "dev"] ?? 0;
-    return { name, ...powerBefore(claim, n) };
+function claimPowers({ config }: LoadedSweep) {
+  const settings = config.arms[0]?.settings;
+  const sizes = settings === undefined ? {} : testSizes(settings.puzzle, settings.data.test);
+  return Object.entries(config.file.claims).map(([name, claim]) => {
+    return { name, ...powerBefore(claim, sizes[claim.on] ?? 0) };
   });
 }

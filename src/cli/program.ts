@@ -3,7 +3,9 @@ import { resolve } from "node:path";
 import { Command } from "commander";
 import type { ExitCode, Io } from "./io.ts";
 import { dataCommands, traceCommands } from "./programData.ts";
-import { examples, overrides } from "./programHelp.ts";
+import { examples } from "./programHelp.ts";
+import { storeCommands } from "./programStore.ts";
+import { lookCommands, runCommands } from "./programSweep.ts";
 
 type Done = (code: ExitCode) => void;
 
@@ -25,70 +27,13 @@ export function buildProgram(io: Io, done: Done): Command {
     const { loadModule } = await import("../config/moduleLoader.ts");
     for (const path of module) await loadModule(resolve(io.cwd, path));
   });
-  sweepCommands(program, io, done);
+  runCommands(program, io, done);
+  lookCommands(program, io, done);
+  storeCommands(program, io, done);
   traceCommands(program, io, done);
   dataCommands(program, io, done);
   environmentCommands(program, io, done);
   return program;
-}
-
-function sweepCommands(program: Command, io: Io, done: Done): void {
-  program
-    .command("run")
-    .argument("<config>", "YAML file")
-    .description(
-      "Run a sweep: data, training, decoding, grading, report. Finished stages are reused; an interrupted run goes on.",
-    )
-    .option(...overrides)
-    .option("--mock", "use the mock worker: no Python, no tensors, the same path", false)
-    .option("--json", "print the summary as JSON", false)
-    .option("--results <folder>", "where results/<name>/ goes", "results")
-    .addHelpText(
-      "after",
-      examples(
-        "backtrail run configs/quickstart.yaml",
-        "backtrail run configs/quickstart.yaml --set decode.b1.samples=32",
-        "backtrail run configs/quickstart.yaml --mock --json | jq .claims",
-      ),
-    )
-    .action(async (config, flags) => done(await (await import("./run.ts")).runCommand(io, config, flags)));
-  program
-    .command("plan")
-    .argument("<config>", "YAML file")
-    .description("Show what a run would do: arms, stages, what is cached, what claims can be decided. Writes nothing.")
-    .option(...overrides)
-    .option("--mock", "plan for the mock worker", false)
-    .option("--json", "print the plan with all settings resolved", false)
-    .addHelpText(
-      "after",
-      examples(
-        "backtrail plan configs/quickstart.yaml",
-        "backtrail plan configs/quickstart.yaml --json | jq '.arms[].settings'",
-      ),
-    )
-    .action(async (config, flags) => done(await (await import("./plan.ts")).planCommand(io, config, flags)));
-  program
-    .command("status")
-    .argument("<config>", "YAML file")
-    .description(
-      "Which stages of a sweep are finished, in progress or to do, and who is running it. May be called from another terminal.",
-    )
-    .option(...overrides)
-    .option("--mock", "status of the mock run", false)
-    .option("--json", "print as JSON", false)
-    .option("--results <folder>", "where results/<name>/ is", "results")
-    .addHelpText("after", examples("backtrail status configs/quickstart.yaml"))
-    .action(async (config, flags) => done(await (await import("./status.ts")).statusCommand(io, config, flags)));
-  program
-    .command("report")
-    .argument("<folder>", "a sweep's results folder")
-    .description("Print the table of a finished sweep and write its page again.")
-    .option("--json", "print the summary as JSON", false)
-    .addHelpText(
-      "after",
-      examples("backtrail report results/quickstart", "backtrail report results/quickstart --json | jq '.arms[0].policies'"),
-    )
-    .action(async (folder, flags) => done(await (await import("./report.ts")).reportCommand(io, folder, flags)));
 }
 
 function environmentCommands(program: Command, io: Io, done: Done): void {
@@ -96,6 +41,7 @@ function environmentCommands(program: Command, io: Io, done: Done): void {
     .command("doctor")
     .description("Is everything here? Node, Python, PyTorch, GPUs, disk; what is missing and how to mend it.")
     .option("--json", "print as JSON", false)
+    .option("--model <source>", "also say which decoding engine suits this model (a directory or Hub id), and why")
     .addHelpText("after", examples("backtrail doctor", "BACKTRAIL_PYTHON=/opt/torch/bin/python backtrail doctor --json"))
     .action(async (flags) => done(await (await import("./doctor.ts")).doctorCommand(io, flags)));
   program

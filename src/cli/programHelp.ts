@@ -19,3 +19,7 @@ export const moduleFlag = [
   collect,
   [] as string[],
 ] as const;
+
+export const mockFlag = ["--mock", "use the mock worker: no Python, no tensors, the same path", false] as const;
+
+export const resultsFlag = ["--results <folder>", "where results/<name>/ is", "results"] as const;

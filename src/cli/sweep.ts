@@ -27,6 +27,8 @@ export interface LoadedSweep {
   readonly config: ResolvedConfig;
   readonly plan: Plan;
   readonly environment: RunEnvironment;
+  /** Names of the GPUs that workers can use; none for mock workers. */
+  readonly gpus: readonly string[];
   /** Absolute. */
   readonly storeRoot: string;
   /** Name of the folder under results/: the sweep's, with "-mock" for a mock run. */
@@ -84,7 +86,7 @@ export async function loadSweep(io: Io, path: string, flags: SweepFlags): Promis
   const text = await readUserFile(file);
   await loadModulesOf(text, file);
   const config = parseConfig(text, path, flags.set);
-  const gpus = flags.mock ? [] : await usableGpus(io, config.file.workers.python);
+  const gpus = flags.mock || config.file.workers.gpus === 0 ? [] : await usableGpus(io, config.file.workers.python);
   const environment: RunEnvironment = {
     flavour: flags.mock ? "mock" : "torch",
     dtype: gpus.length > 0 ? "bfloat16" : "float32",
@@ -94,7 +96,7 @@ export async function loadSweep(io: Io, path: string, flags: SweepFlags): Promis
   const plan = buildPlan(config, { ...environment, external });
   for (const [name, claim] of Object.entries(config.file.claims)) claimPairs(name, claim, config, plan);
   const storeRoot = resolve(io.cwd, config.file.store);
-  return { config, plan, environment, storeRoot, folder: `${config.file.name}${flags.mock ? "-mock" : ""}` };
+  return { config, plan, environment, gpus, storeRoot, folder: `${config.file.name}${flags.mock ? "-mock" : ""}` };
 }
 
 /**

@@ -1,8 +1,8 @@
 // What no single key's schema can see: settings of one arm that cannot go together, and claims that name what is not there. Pure.
 
 import { UserError } from "../lib/errors.ts";
-import type { CountdownOptions } from "../puzzle/countdown.ts";
-import { findPuzzle } from "../puzzle/registry.ts";
+import { type CountdownOptions, countdown } from "../puzzle/countdown.ts";
+import { allPuzzles, findPuzzle } from "../puzzle/registry.ts";
 import { checkSolver } from "../solver/registry.ts";
 import { keepsDiscipline } from "../trace/discipline.ts";
 import type { AnyFormat } from "../trace/format.ts";
@@ -14,7 +14,13 @@ import { type ConfigProblem, type Container, getAt, isContainer } from "./values
 
 /** Settings of one arm that contradict each other. */
 export function crossChecks(settings: ArmSettings): ConfigProblem[] {
-  return [...modelProblems(settings), ...trainProblems(settings), ...dataChecks(settings), ...policyProblems(settings)];
+  return [
+    ...modelProblems(settings),
+    ...trainProblems(settings),
+    ...dataChecks(settings),
+    ...policyProblems(settings),
+    ...engineProblems(settings),
+  ];
 }
 
 function modelProblems({ model, train }: ArmSettings): ConfigProblem[] {
@@ -103,6 +109,20 @@ function policyProblems({ puzzle, data, decode }: ArmSettings): ConfigProblem[] 
   });
 }
 
+/** Engines to compare with cannot do all that ours does. */
+function engineProblems({ decode }: ArmSettings): ConfigProblem[] {
+  return Object.entries(decode).flatMap(([name, policy]) => {
+    const { engine, strict } = policy;
+    if (engine === "continuous" && policy.policy !== "greedy") {
+      const message = `expected auto or reference for policy ${policy.policy}, found continuous: transformers' continuous batching has one seed for a whole batch, so samples would not be a function of their own seeds. Use it with policy: greedy`;
+      return [{ path: ["decode", name, "engine"], message, causes: [["decode", name, "policy"]] }];
+    }
+    if (engine === undefined || !strict) return [];
+    const message = `strict is a mode of the engine auto, found engine ${engine}. Remove one of the two`;
+    return [{ path: ["decode", name, "strict"], message, causes: [["decode", name, "engine"]] }];
+  });
+}
+
 function countdownProblems(puzzle: CountdownOptions, data: ArmSettings["data"]): ConfigProblem[] {
   const problems: ConfigProblem[] = [];
   const { numbers, operands, targets, holdOutTargets } = puzzle;
@@ -152,22 +172,26 @@ function largestValue(count: number, high: number): number {
 /** An arm as far as claims ask about it: also one whose other settings are wrong. */
 export interface NamedArm {
   readonly name: string;
-  /** Name in the file, without the grid's coordinates. */
+  /** Name in the file, without the values of the axes. */
   readonly variant: string;
   readonly raw: Container;
 }
 
-/** References `arm/policy` (or `policy` of the base arm; an arm's name stands for all of its grid points) and splits that are not there. */
+/**
+ * References `arm/policy` (or `policy` of the base arm; an arm's name stands for all of its points) and splits that are not
+ * there. `excluded` holds the names that `sweep.exclude` left no arm for.
+ */
 export function claimProblems(
   claims: Readonly<Record<string, ClaimSettings>>,
   base: string,
   arms: readonly NamedArm[],
+  excluded: ReadonlySet<string>,
 ): ConfigProblem[] {
   return Object.entries(claims).flatMap(([name, claim]) => {
     const problems: ConfigProblem[] = [];
     const named: NamedArm[] = [];
     for (const [index, reference] of claim.compare.entries()) {
-      const found = resolveReference(reference, base, arms);
+      const found = resolveReference(reference, base, arms, excluded);
       if (typeof found === "string") problems.push({ path: ["claims", name, "compare", String(index)], message: found });
       else named.push(...found);
     }
@@ -178,11 +202,17 @@ export function claimProblems(
 }
 
 /** The arms that a reference names, or one sentence on why there is none. */
-function resolveReference(reference: string, base: string, arms: readonly NamedArm[]): readonly NamedArm[] | string {
+function resolveReference(
+  reference: string,
+  base: string,
+  arms: readonly NamedArm[],
+  excluded: ReadonlySet<string>,
+): readonly NamedArm[] | string {
   const slash = reference.lastIndexOf("/");
   const armName = slash < 0 ? base : reference.slice(0, slash);
   const policy = reference.slice(slash + 1);
   const named = arms.filter((arm) => arm.name === armName || arm.variant === armName);
+  if (named.length === 0 && excluded.has(armName)) return `sweep.exclude drops arm ${armName}`;
   if (named.length === 0) {
     const names = [...new Set(arms.map((arm) => arm.variant))];
     return `unknown arm ${armName}. There is: ${names.join(", ")}${hint(armName, [...names, ...arms.map((arm) => arm.name)])}`;
@@ -196,14 +226,26 @@ function resolveReference(reference: string, base: string, arms: readonly NamedA
   return named;
 }
 
+/** Whether a puzzle as written is a right one, but not Countdown. */
+function isOtherPuzzle(puzzle: unknown): boolean {
+  if (!isContainer(puzzle)) return false;
+  return puzzle.module !== undefined || allPuzzles().some(({ name }) => name !== countdown.name && name === puzzle.kind);
+}
+
 function splitProblems(claim: string, split: string, arms: readonly NamedArm[]): ConfigProblem[] {
   const path = ["claims", claim, "on"];
   const sets = arms.flatMap(({ raw }) => Object.keys((getAt(raw, ["data", "test", "sets"]) as Container | undefined) ?? {}));
   const splits = [...Object.keys(testDataSettings.shape).filter((key) => key !== "sets"), ...new Set(sets)];
   if (!splits.includes(split))
     return [{ path, message: `unknown split ${split}. There is: ${splits.join(", ")}${hint(split, splits)}` }];
-  const isEmpty = arms.some(({ raw }) => {
-    const test = testDataSettings.safeParse(getAt(raw, ["data", "test"]) ?? {});
+  if (split === "unseen" && arms.some(({ raw }) => isOtherPuzzle(raw.puzzle))) {
+    const message = "split unseen has no problems: only countdown holds targets out. Use on: seen, or a set of data.test.sets";
+    return [{ path, message }];
+  }
+  // Arms of one sweep share most of their sections.
+  const tests = new Set(arms.map(({ raw }) => getAt(raw, ["data", "test"]) ?? {}));
+  const isEmpty = [...tests].some((found) => {
+    const test = testDataSettings.safeParse(found);
     return test.success && split in test.data && test.data[split as "seen" | "unseen" | "dev"] === 0;
   });
   return isEmpty ? [{ path, message: `split ${split} has no problems: set data.test.${split}` }] : [];

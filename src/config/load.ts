@@ -5,7 +5,17 @@ import { dataChecks } from "./checks.ts";
 import { asProblems } from "./messages.ts";
 import { type ResolvedConfig, resolveArms } from "./resolve.ts";
 import { configFile, type DataFile, dataFile } from "./schema.ts";
-import { type ConfigProblem, type Container, getAt, isContainer, isKeyPath, type Path, setAt, shown } from "./values.ts";
+import {
+  type ConfigProblem,
+  type Container,
+  getAt,
+  isContainer,
+  isKeyPath,
+  listOnTheWay,
+  type Path,
+  setAt,
+  shown,
+} from "./values.ts";
 
 interface Source {
   readonly fileName: string;
@@ -72,6 +82,11 @@ function readFile(text: string, fileName: string, overrides: readonly string[]):
   for (const { path, value } of sets) {
     if (value === null && getAt(values, path) === undefined)
       fail([`--set ${path.join(".")}=null removes a key that is not there`]);
+    const list = listOnTheWay(values, path);
+    if (list !== undefined) {
+      const key = list.join(".");
+      fail([`--set ${path.join(".")}: ${key} is a list in the file. Set all of it: --set ${key}=[...]`]);
+    }
     setAt(values, path, value);
   }
   return { source, values, syntax };
@@ -123,10 +138,18 @@ function readOverride(override: string): { path: Path; value: unknown } {
   }
 }
 
-/** Dots divide keys; the keys of a grid and of a named arm have dots of their own. */
+/** Parts of a path into `sweep` after which dots belong to a key. */
+const dottedAfter: ReadonlyMap<string, number> = new Map([
+  ["grid", 2],
+  ["zip", 2],
+  ["arms", 3],
+]);
+
+/** Dots divide keys; the keys of a grid, of a zip and of a named arm have dots of their own. */
 function keyPath(dotted: string): Path {
   const parts = dotted.split(".");
-  const whole = parts[0] !== "sweep" ? parts.length : parts[1] === "grid" ? 2 : parts[1] === "arms" ? 3 : parts.length;
+  const [first, second = ""] = parts;
+  const whole = (first === "sweep" ? dottedAfter.get(second) : undefined) ?? parts.length;
   return parts.length <= whole ? parts : [...parts.slice(0, whole), parts.slice(whole).join(".")];
 }
 

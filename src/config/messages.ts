@@ -64,6 +64,11 @@ function unionProblems(
     return [{ path, message: `expected ${expected}, found ${shown(value)}${hint(value, options)}` }];
   }
   const options = [...new Set(schemasAt(root, path).flatMap(unionOptions))];
+  const kind = Array.isArray(value) ? "array" : isContainer(value) ? "record" : undefined;
+  const same = options.flatMap((option, index) => (option._zod.def.type === kind ? [index] : []));
+  // Of a map or a list, where the options are one of each: what is wrong inside it.
+  if (same.length === 1)
+    return same.flatMap((index) => issue.errors[index] ?? []).flatMap((inner) => problemsOf(inner, path, root));
   const objects = options.map((option, index) => ({ option, index })).filter(({ option }) => option._zod.def.type === "object");
   if (!isContainer(value) || objects.length === 0) return [wrongValue(path, value, root)];
   const chosen = chooseBranch(objects, value);
@@ -104,9 +109,16 @@ function schemasAt({ schema, value }: Root, path: Path): Schema[] {
   let at = [schema];
   for (const [index, key] of path.entries()) {
     const here = getAt(value, path.slice(0, index));
-    at = at.flatMap((item) => branches(item, here)).flatMap((branch) => child(branch, key));
+    const fits = at
+      .flatMap((item) => branches(item, here))
+      .filter((branch) => here === undefined || isOfList(branch) === Array.isArray(here));
+    at = fits.flatMap((branch) => child(branch, key));
   }
   return at;
+}
+
+function isOfList(schema: Schema): boolean {
+  return schema._zod.def.type === "array" || schema._zod.def.type === "tuple";
 }
 
 function shapeOf(schema: Schema): Readonly<Record<string, Schema>> {

@@ -9,6 +9,7 @@ import { sudokuOptions } from "../puzzle/sudoku.ts";
 import { testDataSettings, trainDataSettings } from "./dataSettings.ts";
 import { modelSettings } from "./modelSettings.ts";
 import { moduleInfo } from "./modules.ts";
+import { sweepSettings } from "./sweepSettings.ts";
 
 const count = z.number().int().nonnegative();
 const positive = z.number().int().positive();
@@ -103,7 +104,22 @@ export const trainSettings = z
   .describe("How the model is trained. Leave out to decode a published checkpoint as it is.");
 export type TrainSettings = z.infer<typeof trainSettings>;
 
+/** What leaves a stage's bytes as they are when not given must be absent then, also from its key. */
 const sampling = {
+  engine: z
+    .enum(["auto", "reference", "continuous"])
+    .optional()
+    .transform((engine) => (engine === "auto" ? undefined : engine))
+    .describe(
+      "What decodes. auto: ours; reference: the published decoder's way, one problem at a time; continuous: transformers' batching (greedy only). The last two are slow and there to be compared with.",
+    ),
+  strict: z
+    .boolean()
+    .optional()
+    .transform((strict) => strict || undefined)
+    .describe(
+      "One completion at a time on workers.threads threads: log-probabilities too are the same bytes whatever else is decoded. Slow. Without it the same tokens are promised, and log-probabilities up to rounding.",
+    ),
   maxNewTokens: positive
     .optional()
     .describe(
@@ -205,20 +221,6 @@ export const workerSettings = z
   })
   .prefault({});
 
-/** A value that --set, a grid or an arm may put at a dotted key. null removes the key. */
-const override = z.record(z.string(), z.unknown());
-export const sweepSettings = z.strictObject({
-  base: z.string().default("base").describe("Name of the arm made by the settings as they stand."),
-  grid: z
-    .record(z.string(), z.array(z.unknown()).min(1))
-    .default({})
-    .describe("Dotted key -> values; every combination is an arm."),
-  arms: z
-    .record(z.string(), override)
-    .default({})
-    .describe("Named arms: dotted keys that differ from the base; null removes a key."),
-});
-
 /** One arm's settings, fully resolved. */
 export const armSettings = z.strictObject({
   seed: count.default(42),
@@ -232,6 +234,8 @@ export const armSettings = z.strictObject({
   grade: gradeSettings,
 });
 export type ArmSettings = z.infer<typeof armSettings>;
+/** The sections of an arm: what a sweep may vary. */
+export const armKeys = armSettings.keyof().options;
 
 const named = {
   name: z

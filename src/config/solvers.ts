@@ -1,5 +1,5 @@
 // The solvers of a trace format where a config names none, and how an example names the solver it is from.
-import { sudokuStrategies } from "../solver/settings.ts";
+import { type SolverSettings, sudokuStrategies } from "../solver/settings.ts";
 import { type TraceData, traceData, type WeightedSolver } from "./dataSettings.ts";
 
 const byFormat: Readonly<Record<TraceData["format"], readonly [object, ...object[]]>> = {
@@ -42,7 +42,7 @@ export function solversOf(train: TraceData): readonly WeightedSolver[] {
  * A compact name with the settings that tell solvers of one kind apart: "dfs(sum)", "beam(mult,3)",
  * "astar(manhattan,ties=random)". Heuristic and width stand alone; others are named and left out at their usual values.
  */
-export function solverName(solver: WeightedSolver): string {
+export function solverName(solver: SolverSettings): string {
   const told: string[] = [];
   if ("heuristic" in solver && solver.heuristic !== undefined) told.push(solver.heuristic);
   if (solver.kind === "beam") told.push(String(solver.width));

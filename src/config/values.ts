@@ -1,4 +1,5 @@
 // Paths into plain values: reading, overriding, and what a value looks like in a message. Knows no schema, no text positions.
+import type { Json } from "../lib/hash.ts";
 
 export type Path = readonly string[];
 
@@ -49,6 +50,22 @@ export function setAt(target: Container, path: Path, value: unknown): void {
   const last = path[path.length - 1] as string;
   if (value === null) delete at[last];
   else at[last] = value;
+}
+
+/** Where a list stands in the way of a path's later keys, or undefined: lists are given whole, not by key. */
+export function listOnTheWay(value: unknown, path: Path): Path | undefined {
+  const ends = path.findIndex((_, index) => index > 0 && Array.isArray(getAt(value, path.slice(0, index))));
+  return ends < 0 ? undefined : path.slice(0, ends);
+}
+
+/** A value as JSON: what JSON lacks (NaN, Infinity) by its name, so that it can still be compared and shown. */
+export function asJson(value: unknown): Json {
+  if (value === null || typeof value === "boolean" || typeof value === "string") return value;
+  if (typeof value === "number" && Number.isFinite(value)) return value;
+  if (Array.isArray(value)) return value.map(asJson);
+  if (!isContainer(value)) return String(value);
+  const members = Object.entries(value).filter(([, item]) => item !== undefined);
+  return Object.fromEntries(members.map(([key, item]) => [key, asJson(item)]));
 }
 
 /** A value in a message: JSON, cut at 60 characters; numbers that JSON lacks by their names. */

@@ -2,6 +2,7 @@
 // call goes on where it was.
 import { join } from "node:path";
 import type { TestDataSettings } from "../config/dataSettings.ts";
+import { possibleTests } from "../config/testSizes.ts";
 import { UserError } from "../lib/errors.ts";
 import { digest, type Json } from "../lib/hash.ts";
 import { syncPath, writeAtomic } from "../store/files.ts";
@@ -40,7 +41,8 @@ export interface DatasetOptions {
  */
 export async function makeDatasetFolder(settings: DatasetSettings, options: DatasetOptions): Promise<DatasetManifest> {
   const { directory, option } = options;
-  const { name, seed, puzzle, train, test } = settings;
+  const { name, seed, puzzle, train } = settings;
+  const test = possibleTests(puzzle, settings.test);
   const about = { kind: "dataset" as const, name, backtrail: options.version, seed, puzzle, train, test };
   const identity = identityOf(about);
   // Before anything is written: a folder of something else, or settings that cannot be.

@@ -27,6 +27,8 @@ export interface Example {
    * (Countdown) or shortest solution; Sudoku: the full grid, row by row.
    */
   readonly solution?: string;
+  /** The publisher's own rating of the problem, where one was imported with it. */
+  readonly difficulty?: number;
 }
 
 /** Id of the example of draw `index`: at least seven digits, so that ids sort up to ten million draws. */
@@ -40,4 +42,6 @@ export interface TestProblem {
   readonly split: string;
   readonly problem: Json;
   readonly prompt: string;
+  /** As in an example. */
+  readonly difficulty?: number;
 }

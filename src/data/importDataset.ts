@@ -158,7 +158,7 @@ class Output {
     this.#rows++;
   }
 
-  async test(split: string, problem: Pick<TestProblem, "problem" | "prompt">): Promise<void> {
+  async test(split: string, problem: Omit<TestProblem, "id" | "split">): Promise<void> {
     let file = this.#tests.get(split);
     if (file === undefined) {
       file = { writer: await ShardWriter.open(join(this.#directory, `test-${split}.jsonl`)), rows: 0 };

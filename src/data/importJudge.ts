@@ -13,7 +13,7 @@ import type { Published } from "./importPublished.ts";
 
 /** What became of a record that holds a problem we can read. */
 export interface Judged {
-  readonly problem: Pick<TestProblem, "problem" | "prompt">;
+  readonly problem: Omit<TestProblem, "id" | "split">;
   /** Absent: the record is a problem alone. */
   readonly text?: JudgedText;
 }
@@ -44,7 +44,11 @@ export class Judge {
   /** Throws UserError("problem") when the record's problem breaks the puzzle's rules. */
   judge(published: Published): Judged {
     const problem = this.#puzzle.readProblem(published.problem);
-    const asked = { problem: this.#puzzle.writeProblem(problem), prompt: this.#format.prompt(problem) };
+    const asked = {
+      problem: this.#puzzle.writeProblem(problem),
+      prompt: this.#format.prompt(problem),
+      ...(published.difficulty === undefined ? {} : { difficulty: published.difficulty }),
+    };
     const response = this.#response(problem, published);
     return response === undefined
       ? { problem: asked }

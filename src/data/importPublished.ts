@@ -20,6 +20,8 @@ export interface Published {
   readonly solver: string;
   /** Text of a published solution in the puzzle's solution-only format, with or without its prompt. */
   readonly solution?: string;
+  /** The publisher's own rating of the problem. */
+  readonly difficulty?: number;
 }
 
 export interface Publication {
@@ -97,7 +99,7 @@ function kbSudoku(
 function ratedSudoku(value: unknown): Published {
   const record = readRatedSudoku(String(value));
   if ("error" in record) throw new UserError("record", record.error);
-  return { problem: sudoku.writeProblem(record.problem), solver: "none" };
+  return { problem: sudoku.writeProblem(record.problem), solver: "none", difficulty: record.rating };
 }
 
 const pathText = z.string().regex(/^\s*\d+(\s*,\s*\d+)*\s*$/, "a way as vertices with commas between");

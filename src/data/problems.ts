@@ -5,7 +5,7 @@ import { Rng } from "../lib/rng.ts";
 import { type CountdownProblem, countdown } from "../puzzle/countdown.ts";
 import type { AnyPuzzle } from "../puzzle/puzzle.ts";
 import { findPuzzle } from "../puzzle/registry.ts";
-import { keyHash } from "./keyHash.ts";
+import { keyHash, keyHashOfBytes } from "./keyHash.ts";
 import type { PuzzleChoice } from "./settings.ts";
 import { devShare, drawDistinct, drawProblem, type Split, seenShare, splitter } from "./splits.ts";
 
@@ -46,7 +46,16 @@ const splitSalt = 0x5e7a11;
 
 /** The split of a problem of any puzzle but Countdown, by its canonical key. */
 export function hashedSplit(key: string): Split {
-  const place = keyHash(key, splitSalt)[0] / 2 ** 32;
+  return splitOfHash(keyHash(key, splitSalt));
+}
+
+/** The same of a key given as ASCII. */
+export function hashedSplitOfBytes(key: Uint8Array): Split {
+  return splitOfHash(keyHashOfBytes(key, splitSalt));
+}
+
+function splitOfHash([high]: ReturnType<typeof keyHash>): Split {
+  const place = high / 2 ** 32;
   if (place < seenShare) return "seen";
   return place < seenShare + devShare ? "dev" : "train";
 }

@@ -5,12 +5,12 @@ import { quote } from "../lib/text.ts";
 import { lookAt } from "../store/shardFolder.ts";
 import type { ShardReader } from "../store/shards.ts";
 import type { Example, TestProblem } from "./example.ts";
-import { type DatasetManifest, readManifest } from "./manifest.ts";
+import { type DatasetManifest, manifestName, readManifest } from "./manifest.ts";
 
 export interface DatasetFiles {
   readonly directory: string;
   readonly manifest: DatasetManifest | undefined;
-  /** Names of training files, in order. */
+  /** Names of training files, in order; there are none where problems alone were imported. */
   readonly train: readonly string[];
   /** Names of test files. */
   readonly tests: readonly string[];
@@ -27,8 +27,36 @@ export async function datasetFiles(path: string, shown: string): Promise<Dataset
   const manifest = await readManifest(path);
   const train = found.filter((name) => /^train-\d+\.jsonl(\.gz)?$/.test(name));
   const tests = found.filter((name) => /^test-.+\.jsonl$/.test(name));
-  if (train.length === 0) throw new UserError("file", `${shown}: holds no train-*.jsonl file. ${help}`);
+  // What was imported may be problems alone; and a manifest tells what is missing better than this message.
+  if (train.length === 0 && manifest === undefined)
+    throw new UserError("file", `${shown}: holds no train-*.jsonl file. ${help}`);
   return { directory: path, manifest, train, tests };
+}
+
+/** Files that the manifest names and the folder lacks. */
+export function missingFiles({ manifest, train, tests }: DatasetFiles): string[] {
+  const there = new Set([...train, ...tests]);
+  return [...(manifest?.shards ?? []), ...(manifest?.tests ?? [])].flatMap(({ name }) => (there.has(name) ? [] : [name]));
+}
+
+/**
+ * A dataset of which nothing is missing, or one file. Throws UserError as `datasetFiles` does, "unfinished" for a folder without a
+ * manifest, "damaged" where the manifest names a file that is not there.
+ */
+export async function wholeDataset(path: string, shown: string): Promise<DatasetFiles> {
+  const files = await datasetFiles(path, shown);
+  if (files.manifest === undefined && (await lookAt(path)) !== "file") {
+    throw new UserError(
+      "unfinished",
+      `${shown}: it holds no ${manifestName}: the dataset was not finished. Run the same \`backtrail data make\` again, or give one of its train-*.jsonl files.`,
+    );
+  }
+  const [missing] = missingFiles(files);
+  if (missing === undefined) return files;
+  throw new UserError(
+    "damaged",
+    `${shown}: the manifest names ${missing}, but it is not there. Bring it back, make the dataset again, or give one of its train-*.jsonl files.`,
+  );
 }
 
 /** A line as read, or why it could not be. */

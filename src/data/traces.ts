@@ -4,13 +4,13 @@ import { solversOf } from "../config/solvers.ts";
 import type { SearchEvent } from "../solver/events.ts";
 import { checkSolver, solve } from "../solver/registry.ts";
 import { findFormat } from "../trace/registry.ts";
+import { lengthOfTokens } from "../trace/tokenCount.ts";
 import { solverDraws } from "./draws.ts";
 import { type Example, trainId } from "./example.ts";
 import type { Recipe } from "./recipe.ts";
 import type { TrainSet } from "./settings.ts";
 import { solutionWriter } from "./solutions.ts";
 import { drawsFor, isExact, type Prepared } from "./sources.ts";
-import { tokenBudget } from "./tokens.ts";
 
 /** Everything of a text is trained; one that is cut off has no end to train. Throws UserError as `checkSolver` does. */
 export function traceRecipe(set: TrainSet<TraceData>, prepared: Prepared): Recipe {
@@ -20,7 +20,7 @@ export function traceRecipe(set: TrainSet<TraceData>, prepared: Prepared): Recip
   for (const solver of solversOf(train)) checkSolver(draws.puzzle, solver);
   const solverOf = solverDraws(set);
   const solutionOf = solutionWriter(draws.puzzle);
-  const fits = train.maxTokens === undefined ? undefined : tokenBudget(format.vocabulary, train.maxTokens);
+  const { maxTokens = Number.POSITIVE_INFINITY } = train;
   return {
     size: train.size,
     dropsRepeats: train.distinct && !isExact(set),
@@ -28,11 +28,16 @@ export function traceRecipe(set: TrainSet<TraceData>, prepared: Prepared): Recip
       const problem = draws.problem(index);
       if (problem === undefined) return undefined;
       const solver = solverOf(index);
-      const events = [...solve(draws.puzzle, problem, solver.settings, solver.rng)];
-      const solved = events.some(isGoal);
+      const events: SearchEvent<unknown>[] = [];
+      let [solved, nodes] = [false, 0];
+      for (const event of solve(draws.puzzle, problem, solver.settings, solver.rng)) {
+        events.push(event);
+        if (event.kind === "generate") nodes++;
+        else if (event.kind === "goal") solved = true;
+      }
       if (train.keep === "solved" && !solved) return undefined;
       const { text } = format.render(problem, events);
-      const length = fits?.(text) ?? text.length;
+      const length = lengthOfTokens(format.vocabulary, text, maxTokens);
       const isCut = length < text.length;
       if (isCut && train.over === "drop") return undefined;
       const solution = solutionOf(problem, solver.rng);
@@ -47,12 +52,9 @@ export function traceRecipe(set: TrainSet<TraceData>, prepared: Prepared): Recip
         solver: solver.name,
         origin: "trace",
         solved,
-        nodes: events.filter(isGenerated).length,
+        nodes,
         ...(solution === undefined ? {} : { solution }),
       };
     },
   };
 }
-
-const isGoal = (event: SearchEvent<unknown>) => event.kind === "goal";
-const isGenerated = (event: SearchEvent<unknown>) => event.kind === "generate";

@@ -10,7 +10,7 @@ import { keyHash } from "./keyHash.ts";
 import { KeyTable } from "./keyTable.ts";
 import type { DatasetManifest } from "./manifest.ts";
 import { problemSpace } from "./problems.ts";
-import { type DatasetFiles, readExamples, readTests } from "./reading.ts";
+import { type DatasetFiles, missingFiles, readExamples, readTests } from "./reading.ts";
 import { exampleError } from "./verifyExample.ts";
 
 /** Something wrong, and where: a line from 1, or the file as a whole. */
@@ -77,11 +77,9 @@ class Checker {
       });
       return;
     }
-    const named = [...this.#manifest.shards, ...this.#manifest.tests].map(({ name }) => name);
-    const present = [...this.#files.train, ...this.#files.tests];
-    for (const file of named.filter((name) => !present.includes(name)))
-      this.#add({ file, message: "the manifest names it, but it is not there" });
-    for (const file of present.filter((name) => !named.includes(name)))
+    for (const file of missingFiles(this.#files)) this.#add({ file, message: "the manifest names it, but it is not there" });
+    const named = new Set([...this.#manifest.shards, ...this.#manifest.tests].map(({ name }) => name));
+    for (const file of [...this.#files.train, ...this.#files.tests].filter((name) => !named.has(name)))
       this.#add({ file, message: "the manifest does not name it" });
   }
 

@@ -5,13 +5,15 @@ import { abortError } from "../lib/abort.ts";
 import type { ModelSpec, Params } from "../protocol/primitives.ts";
 import type { Workers } from "../worker/port.ts";
 import { readChunk } from "./chunks.ts";
-import type { Completion, GenerateRequest, Generator } from "./generator.ts";
+import { type Completion, type GenerateRequest, type Generator, isQuarantined } from "./generator.ts";
 
 export interface GeneratorOptions {
   /** Completions of one free call, at most (a single larger request goes alone). */
   readonly completionsPerCall?: number;
   /** Rows a worker decodes at a time; 0 (default) = the worker chooses. */
   readonly slots?: number;
+  /** Default: the worker's own. */
+  readonly engine?: "reference" | "continuous";
   readonly signal?: AbortSignal;
 }
 
@@ -116,17 +118,19 @@ class Batches {
     return batch;
   }
 
-  async #call(batch: readonly Pending[]): Promise<void> {
-    const { signal, slots = 0 } = this.#options;
+  async #call(batch: readonly Pending[], suspect = false): Promise<void> {
+    const { signal, slots = 0, engine } = this.#options;
     const owners = batch.flatMap((pending) => pending.completions.map((_, sample) => ({ pending, sample })));
     let broken: unknown;
     try {
       await this.#workers.free(
         "generate",
-        { model: this.#model, ...(batch[0] as Pending).sampling, topK: 0, topP: 1, slots },
+        { model: this.#model, ...(batch[0] as Pending).sampling, topK: 0, topP: 1, slots, ...(engine ? { engine } : {}) },
         binsOf(batch.map(({ request }) => request)),
         {
           ...(signal ? { signal } : {}),
+          suspect,
+          recorded: Promise.allSettled(batch.map(({ request }) => request.recorded)),
           onRestart: () => batch.forEach(restart),
           onChunk: (chunk) => {
             if (broken !== undefined) return;
@@ -148,7 +152,14 @@ class Batches {
       if (open)
         throw new Error(`generate: the answer ended with ${open.missing} of ${open.completions.length} completions missing`);
     } catch (error) {
-      for (const pending of batch) fail(pending, error);
+      const open = batch.filter(({ settled }) => !settled);
+      if (open.length > 1 && isQuarantined(error)) {
+        // One request kills workers, the others only shared its call: halved until it stands alone. Alone it has all its
+        // tries again, so that a worker killed from outside condemns nobody.
+        const half = Math.ceil(open.length / 2);
+        open.forEach(restart);
+        await Promise.all([open.slice(0, half), open.slice(half)].map((part) => this.#call(part, part.length > 1)));
+      } else for (const pending of open) fail(pending, error);
     }
   }
 

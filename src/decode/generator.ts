@@ -13,6 +13,8 @@ export interface GenerateRequest {
   readonly stops: readonly string[];
   /** "beam-sample": the published decoder's correlated samples; beams = number of seeds. Default "independent". */
   readonly beams?: "independent" | "beam-sample";
+  /** Settled when what was made of the completions is on record: until then the worker keeps its answer. Absent: at once. */
+  readonly recorded?: Promise<unknown>;
 }
 
 /** One sampled continuation of a prefix. The arrays have one entry per token; the end token is not among them. */
@@ -33,4 +35,9 @@ export interface Generator {
   generate(request: GenerateRequest): Promise<readonly Completion[]>;
   /** Token ids of prompts, as training saw them, and the model's context in tokens. */
   tokenizePrompts(texts: readonly string[]): Promise<{ readonly prompts: Int32Array[]; readonly context: number }>;
+}
+
+/** Whether a request was given up because it loses its worker each time, alone too. */
+export function isQuarantined(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "quarantined";
 }

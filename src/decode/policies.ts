@@ -8,7 +8,7 @@ import { UserError } from "../lib/errors.ts";
 import { deriveSeed64 } from "../lib/rng.ts";
 import type { Markers } from "../trace/format.ts";
 import { type Attempt, AttemptLog, type Candidate, responseEnds, rootState, type State, stateAfter } from "./attempt.ts";
-import type { Generator } from "./generator.ts";
+import { type Generator, isQuarantined } from "./generator.ts";
 import { rollBack } from "./rollback.ts";
 import { type Outcome, selectCandidate, selectOfN } from "./select.ts";
 
@@ -39,6 +39,8 @@ export interface DecodeInputs {
   readonly skip?: ReadonlySet<string>;
   /** Called once per problem, one call at a time, in the order in which problems finish. */
   readonly onAttempt: (attempt: Attempt) => Promise<void> | void;
+  /** Resolves when the attempts handed over so far are on disk: only then workers forget what they answered. Default: at once. */
+  readonly durable?: () => Promise<unknown>;
   readonly onProgress?: (progress: DecodeProgress) => void;
   /** No new expansions; attempts that are complete are still handed over; then AbortError. */
   readonly signal?: AbortSignal;
@@ -51,7 +53,8 @@ export const defaultNewTokens = 128;
 
 /**
  * Runs the policy on every problem that is not in `skip`. Rejects with the first error, after the problems under way
- * have stopped; attempts handed over before stay valid, so a second run with `skip` goes on from there.
+ * have stopped; attempts handed over before stay valid, so a second run with `skip` goes on from there. A problem that
+ * loses its worker each time stops no other: the error that names it comes when all the rest are done.
  */
 export async function decode(inputs: DecodeInputs): Promise<void> {
   const todo = inputs.problems.filter(({ id }) => !inputs.skip?.has(id));
@@ -65,18 +68,30 @@ export async function decode(inputs: DecodeInputs): Promise<void> {
   const handOver = serially(inputs, todo.length);
   let next = 0;
   let failure: unknown;
+  const quarantined: { readonly id: string; readonly error: unknown }[] = [];
   const stopped = (): boolean => failure !== undefined || inputs.signal?.aborted === true;
   const lane = async (): Promise<void> => {
     while (next < todo.length && !stopped()) {
       const index = next++;
       const problem = todo[index] as TestProblem;
+      let release = (): void => undefined;
+      const recorded = new Promise<void>((resolve) => {
+        release = resolve;
+      });
+      const generator: Generator = {
+        ...inputs.generator,
+        generate: (request) => inputs.generator.generate({ ...request, recorded }),
+      };
       try {
-        const solver = new Solving(inputs, problem, prompts[index] as Int32Array, limit, stopped);
+        const solver = new Solving({ ...inputs, generator }, problem, prompts[index] as Int32Array, limit, stopped);
         const attempt = await solver.run();
         if (attempt) await handOver(attempt);
       } catch (error) {
-        failure ??= error;
+        if (isQuarantined(error)) quarantined.push({ id: problem.id, error });
+        else failure ??= error;
       }
+      // The lane goes on: many attempts share one write to the disk.
+      void (inputs.durable?.() ?? Promise.resolve()).then(release, release);
     }
   };
   const lanes = Math.max(1, Math.min(inputs.concurrency ?? defaultConcurrency, todo.length));
@@ -84,6 +99,17 @@ export async function decode(inputs: DecodeInputs): Promise<void> {
   // An interrupt makes generators fail with AbortError too: the interrupt is then the cause.
   if (inputs.signal?.aborted) throw abortError(inputs.signal);
   if (failure !== undefined) throw failure;
+  if (quarantined.length > 0) throw quarantineError(quarantined, todo.length);
+}
+
+function quarantineError(quarantined: readonly { readonly id: string; readonly error: unknown }[], total: number): Error {
+  const names = quarantined.map(({ id }) => id).sort();
+  const shown = names.slice(0, 5).join(", ") + (names.length > 5 ? ", ..." : "");
+  const { error } = quarantined[0] as (typeof quarantined)[number];
+  return new Error(
+    `${names.length} of ${total} problems lose their worker each time (${shown}); all others are done and kept. ${(error as Error).message}`,
+    { cause: error },
+  );
 }
 
 /** Hands attempts over one at a time and counts them. */

@@ -1,6 +1,7 @@
 // Random numbers by derivation: every consumer names its purpose and gets a stream of its own, so no result depends on
 // the order in which others drew. Pure: never Math.random, never a clock.
 import { createHash } from "node:crypto";
+import { lowbias32 } from "./mix.ts";
 
 /** 128 bits that start a stream: four unsigned 32-bit words. */
 export type Seed = readonly [number, number, number, number];
@@ -49,15 +50,8 @@ export function indexedSeed(seed: Seed, index: number): Seed {
 
 /** Each lane takes all six words in an order of its own: one changed bit of any word changes every lane. */
 function lane(low: number, high: number, a: number, b: number, c: number, d: number, salt: number): number {
-  return mix(mix(mix(mix(mix(mix(salt ^ low) + a) ^ high) + b) + c) ^ d);
-}
-
-/** A bijection of 32 bits with good avalanche (the constants of "lowbias32", C. Wellons). */
-function mix(value: number): number {
-  let x = value >>> 0;
-  x = Math.imul(x ^ (x >>> 16), 0x21f0aaad);
-  x = Math.imul(x ^ (x >>> 15), 0x735a2d97);
-  return (x ^ (x >>> 15)) >>> 0;
+  const ofIndex = lowbias32(lowbias32(lowbias32(salt ^ low) + a) ^ high);
+  return lowbias32(lowbias32(lowbias32(ofIndex + b) + c) ^ d) >>> 0;
 }
 
 /** xoshiro128** (Blackman and Vigna): 32 bits a draw, period 2^128 - 1. */
@@ -68,12 +62,13 @@ export class Rng {
   #d: number;
 
   constructor(seed: Seed) {
-    this.#a = seed[0];
-    this.#b = seed[1];
-    this.#c = seed[2];
-    this.#d = seed[3];
+    // Signed, as the updates below leave them: V8 keeps them in the object itself, unsigned words above 2^31 in boxes.
+    this.#a = seed[0] | 0;
+    this.#b = seed[1] | 0;
+    this.#c = seed[2] | 0;
+    this.#d = seed[3] | 0;
     // The all-zero state is the generator's one fixed point.
-    if ((this.#a | this.#b | this.#c | this.#d) === 0) this.#a = 0x9e3779b9;
+    if ((this.#a | this.#b | this.#c | this.#d) === 0) this.#a = 0x9e3779b9 | 0;
   }
 
   /** A stream for a purpose: `Rng.for(42, "train", 17)`. */
@@ -88,16 +83,16 @@ export class Rng {
 
   /** The next unsigned 32-bit integer. */
   uint32(): number {
-    const x = Math.imul(this.#b, 5);
-    const result = Math.imul((x << 7) | (x >>> 25), 9) >>> 0;
-    const t = this.#b << 9;
-    this.#c ^= this.#a;
-    this.#d ^= this.#b;
-    this.#b ^= this.#c;
-    this.#a ^= this.#d;
-    this.#c ^= t;
-    this.#d = (this.#d << 11) | (this.#d >>> 21);
-    return result;
+    const a = this.#a;
+    const b = this.#b;
+    const c = this.#c ^ a;
+    const d = this.#d ^ b;
+    this.#a = a ^ d;
+    this.#b = b ^ c;
+    this.#c = c ^ (b << 9);
+    this.#d = (d << 11) | (d >>> 21);
+    const x = Math.imul(b, 5);
+    return Math.imul((x << 7) | (x >>> 25), 9) >>> 0;
   }
 
   /** A number in [0, 1) with 53 random bits. */
@@ -107,10 +102,12 @@ export class Rng {
 
   /** An integer in [0, bound), without modulo bias. `bound` is an integer from 1 to 2^32. */
   below(bound: number): number {
+    // 0 for 2^32: the division below then gives 0, and the draw is its own remainder, as it must.
+    const divisor = bound >>> 0;
     for (;;) {
       const draw = this.uint32();
-      // draw % bound: the operator is a floating-point remainder here and costs more than the rest of the loop.
-      const rest = draw - Math.floor(draw / bound) * bound;
+      // draw % bound in whole numbers: the operator is a floating-point remainder here and costs more than the rest of the loop.
+      const rest = (draw - Math.imul((draw / divisor) >>> 0, divisor)) >>> 0;
       // Only whole blocks of `bound` values count.
       if (draw - rest <= 0x100000000 - bound) return rest;
     }
@@ -144,7 +141,9 @@ export class Rng {
     const result = [...items];
     for (let i = result.length - 1; i > 0; i--) {
       const j = this.below(i + 1);
-      [result[i], result[j]] = [result[j] as T, result[i] as T];
+      const moved = result[i] as T;
+      result[i] = result[j] as T;
+      result[j] = moved;
     }
     return result;
   }

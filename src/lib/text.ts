@@ -46,3 +46,8 @@ export function nearest(word: string, words: readonly string[]): string | undefi
 export function quote(text: string, max = 40): string {
   return JSON.stringify(text.length > max ? `${text.slice(0, max)}...` : text);
 }
+
+/** A text as a regular expression that matches it alone: in JavaScript (without the flag `u`) and in Oniguruma. */
+export function escapeRegex(text: string): string {
+  return text.replace(/[\\^$.*+?()[\]{}|\-/]/g, "\\$&");
+}

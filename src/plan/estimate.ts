@@ -1,6 +1,13 @@
 // What a training or a decoding will need, before anything is loaded: memory, tokens, time, disk. Pure arithmetic on a model's
 // shape; every assumption is a named constant here. Estimates, not promises: the allocator's own waste is not in them.
-import { cacheBytesPerToken, type ModelShape, trainFlopsPerToken } from "./estimateModel.ts";
+import type { PolicySettings } from "../config/schema.ts";
+import {
+  adapterParameters,
+  cacheBytesPerToken,
+  decodeFlopsPerToken,
+  type ModelShape,
+  trainFlopsPerToken,
+} from "./estimateModel.ts";
 
 export type Compute = "float32" | "bfloat16";
 
@@ -47,17 +54,28 @@ function activationBytes(shape: ModelShape, compute: Compute, tokens: number, ch
   return tokens * (lastNorm + (checkpointing ? shape.layers * 4 * shape.width + layer : shape.layers * layer));
 }
 
-/** Memory of full fine-tuning with fp32 masters and AdamW. `microTokens`: tokens of one forward pass, padding included. */
+/**
+ * Memory of one device that trains with fp32 masters and AdamW. `microTokens`: tokens of one forward pass, padding included.
+ * `loraRank`: of adapters, where they alone are trained. `shards`: ranks that each keep a share of the optimizer's state.
+ */
 export function trainMemory(
   shape: ModelShape,
-  options: { readonly compute: Compute; readonly microTokens: number; readonly checkpointing: boolean },
+  options: {
+    readonly compute: Compute;
+    readonly microTokens: number;
+    readonly checkpointing: boolean;
+    readonly loraRank?: number | undefined;
+    readonly shards?: number;
+  },
 ): TrainMemory {
-  const { compute, microTokens, checkpointing } = options;
-  const count = shape.parameters;
+  const { compute, microTokens, checkpointing, loraRank, shards = 1 } = options;
+  const adapters = loraRank === undefined ? 0 : adapterParameters(shape, loraRank);
+  const count = shape.parameters + adapters;
+  const trained = loraRank === undefined ? count : adapters;
   const parts = {
     weights: 4 * count,
-    gradients: 4 * count,
-    optimizer: 8 * count,
+    gradients: 4 * trained,
+    optimizer: (8 * trained) / shards,
     casts: compute === "bfloat16" ? 2 * count : 0,
     activations: activationBytes(shape, compute, microTokens, checkpointing),
     logits: 4 * logitCopies * Math.min(logitsAtOnce, microTokens * shape.vocabulary),
@@ -100,8 +118,20 @@ export function trainWork(shape: ModelShape, options: { readonly examples: numbe
   return { tokens, flops: tokens * trainFlopsPerToken(shape, options.meanTokens) };
 }
 
+/**
+ * Tokens and operations of a decoding: completions x the tokens that each writes, at a text length of `sequence`. Prompts
+ * are not counted: they are short, and shared by the completions of a problem.
+ */
+export function decodeWork(
+  shape: ModelShape,
+  options: { readonly completions: number; readonly meanTokens: number; readonly sequence: number },
+): TrainWork {
+  const tokens = options.completions * options.meanTokens;
+  return { tokens, flops: tokens * decodeFlopsPerToken(shape, options.sequence) };
+}
+
 export interface DeviceRate {
-  /** Operations per second that a training is assumed to reach. */
+  /** Operations per second that the work is assumed to reach. */
   readonly rate: number;
   /** How that was arrived at, for the user. */
   readonly assumption: string;
@@ -116,31 +146,71 @@ const gpus: readonly (readonly [RegExp, number])[] = [
   [/RTX 5090/, 190],
   [/RTX 4090/, 150],
 ];
-/** Share of the matrix rate that training reaches (model FLOPs utilisation). */
-const gpuUtilisation = 0.5;
-const cpuUtilisation = 0.3;
+/**
+ * Share of the matrix rate that is reached (model FLOPs utilisation). Decoding on a CPU: the quickstart, 18,000 tokens a second
+ * of each worker, on 2026-11-21; decoding on a GPU is bound by memory and launches: a guess, until it is measured.
+ */
+const utilisation = { train: { gpu: 0.5, cpu: 0.3 }, decode: { gpu: 0.05, cpu: 0.2 } } as const;
 /** One core with AVX-512 or AVX2, float32. */
 const coreRate = 0.1;
 
-/** What a device is assumed to do, or undefined for one that is not known here. `threads`: CPU threads that train. */
-export function deviceRate(device: string, compute: Compute, threads: number): DeviceRate | undefined {
+/** What a device is assumed to do, or undefined for one that is not known here. `threads`: CPU threads of one worker. */
+export function deviceRate(
+  device: string,
+  compute: Compute,
+  threads: number,
+  use: keyof typeof utilisation = "train",
+): DeviceRate | undefined {
+  const share = utilisation[use];
   if (device === "cpu") {
     const peak = coreRate * threads;
-    const assumption = `${Math.round(100 * cpuUtilisation)}% of ${peak.toFixed(1)} TFLOP/s, ${threads} thread${threads === 1 ? "" : "s"}`;
-    return { rate: cpuUtilisation * peak * 1e12, assumption };
+    const assumption = `${Math.round(100 * share.cpu)}% of ${peak.toFixed(1)} TFLOP/s, ${threads} thread${threads === 1 ? "" : "s"}`;
+    return { rate: share.cpu * peak * 1e12, assumption };
   }
   const found = gpus.find(([name]) => name.test(device));
   if (found === undefined) return undefined;
   const peak = compute === "bfloat16" ? found[1] : found[1] / 8;
-  return { rate: gpuUtilisation * peak * 1e12, assumption: `${Math.round(100 * gpuUtilisation)}% of ${peak} TFLOP/s` };
+  return { rate: share.gpu * peak * 1e12, assumption: `${Math.round(100 * share.gpu)}% of ${peak} TFLOP/s` };
+}
+
+/** Checkpoints for resume that a training keeps (store/trainJournal.ts); the next one is whole before the oldest goes. */
+const keptCheckpoints = 2;
+
+/**
+ * Bytes on disk of a training. `left`: the final checkpoint in float32. `peak`: while it trains, with its checkpoints for
+ * resume, each of all weights and the Adam moments of those that are trained. `saves`: checkpoints that it makes on its way.
+ */
+export function trainDisk(
+  shape: ModelShape,
+  options: { readonly saves: number; readonly loraRank?: number | undefined },
+): { readonly left: number; readonly peak: number } {
+  const trained = options.loraRank === undefined ? shape.parameters : adapterParameters(shape, options.loraRank);
+  const left = 4 * shape.parameters;
+  const resume = left + 8 * trained;
+  // An interrupt saves one too.
+  const saves = Math.max(1, options.saves);
+  const saving = Math.min(keptCheckpoints + 1, saves) * resume;
+  const ending = Math.min(keptCheckpoints, saves) * resume + left;
+  return { left, peak: Math.max(saving, ending) };
+}
+
+/** Bytes of a test problem, of a verdict and of an example of unknown length, as JSON lines; the quickstart's. */
+export const problemBytes = 180;
+export const verdictBytes = 370;
+export const usualExampleBytes = 500;
+
+/** Bytes of an artefact of attempts: for each problem, each completion and, as text, each token. As the quickstart's. */
+export function attemptsBytes(count: { readonly problems: number; readonly completions: number; readonly tokens: number }) {
+  return 200 * count.problems + 110 * count.completions + 8 * count.tokens;
 }
 
 /**
- * Bytes on disk: the data shards, the final checkpoint in float32, and while training runs two checkpoints for resume (the
- * new one is whole before the old one goes), each with both Adam moments.
+ * Completions that a policy is expected to ask for, for one problem. A rollback round may expand up to sqrt(N) states; mostly
+ * it finds about one that is new.
  */
-export function diskBytes(shape: ModelShape, options: { readonly examples: number; readonly exampleBytes: number }): number {
-  return options.examples * options.exampleBytes + (4 + 2 * 12) * shape.parameters;
+export function expectedCompletions(policy: PolicySettings): number {
+  if (policy.policy === "greedy") return 1;
+  return policy.samples * (policy.policy === "self-backtrack" ? 1 + policy.rounds : 1);
 }
 
 const llamaSplit = /[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+/gu;

@@ -95,6 +95,20 @@ export function trainFlopsPerToken(shape: ModelShape, sequence: number): number 
   return 6 * multiplied(shape) + 12 * shape.layers * shape.heads * shape.headWidth * (sequence / 2);
 }
 
+/** Floating point operations of one decoded token at a text length: the forward third of a trained one. */
+export function decodeFlopsPerToken(shape: ModelShape, sequence: number): number {
+  return trainFlopsPerToken(shape, sequence) / 3;
+}
+
+/** Parameters of low-rank adapters on every matrix of every layer, which is the default and the most there can be. */
+export function adapterParameters(shape: ModelShape, rank: number): number {
+  const query = shape.heads * shape.headWidth;
+  const keyValue = shape.keyValueHeads * shape.headWidth;
+  const attention = 2 * (shape.width + query) + 2 * (shape.width + keyValue);
+  const feedForward = (gated.has(shape.family) ? 3 : 2) * (shape.width + shape.mlp);
+  return rank * shape.layers * (attention + feedForward);
+}
+
 /** Weights that a token is multiplied with. */
 function multiplied(shape: ModelShape): number {
   return shape.parameters - shape.embeddings + (shape.tied ? shape.vocabulary * shape.width : 0);

@@ -3,7 +3,7 @@
 // is in no key.
 import type { ResolvedConfig } from "../config/resolve.ts";
 import type { ArmSettings, TrainSettings } from "../config/schema.ts";
-import { canonicalJson, digest, type Json } from "../lib/hash.ts";
+import { digest, type Json } from "../lib/hash.ts";
 import { codeVersions } from "./codeVersions.ts";
 
 export type StageKind = "problems" | "dataset" | "train" | "decode" | "grade";
@@ -53,21 +53,30 @@ export interface PlanEnvironment {
 
 /** The plan of a config. The same config and environment give the same plan, on any machine. */
 export function buildPlan(config: ResolvedConfig, environment: PlanEnvironment): Plan {
-  const stages = new Map<string, Stage>();
-  const arms = config.arms.map((arm) => planArm(arm.name, arm.settings, environment, stages));
-  return { name: config.file.name, configDigest: config.digest, stages: [...stages.values()], arms };
+  const drafts = new Map<string, Draft>();
+  const { threads } = config.file.workers;
+  const arms = config.arms.map((arm) => planArm(arm.name, arm.settings, { ...environment, threads }, drafts));
+  const stages = [...drafts.values()].map(({ arms: users, policy, ...stage }) => {
+    const shared = { ...stage, arms: [...users] };
+    return policy === undefined ? shared : { ...shared, policy };
+  });
+  return { name: config.file.name, configDigest: config.digest, stages, arms };
 }
 
-function planArm(name: string, settings: ArmSettings, environment: PlanEnvironment, stages: Map<string, Stage>): ArmPlan {
+/** A stage while arms still join it. */
+type Draft = Omit<Stage, "arms" | "policy"> & { readonly arms: Set<string>; readonly policy: string | undefined };
+
+/** Where an arm runs; `threads` of a worker decide the last bits of its numbers. */
+type Place = PlanEnvironment & { readonly threads: number };
+
+function planArm(name: string, settings: ArmSettings, environment: Place, drafts: Map<string, Draft>): ArmPlan {
   const add = (id: string, kind: StageKind, stageSettings: object, inputs: Record<string, string>, policy?: string): string => {
     const json = JSON.parse(JSON.stringify(stageSettings)) as Json;
-    const key = digest({ kind, code: codeVersions[kind], settings: json, inputs });
-    const known = stages.get(key);
-    const using = known === undefined ? [name] : [...new Set([...known.arms, name])];
+    const key = stageKey({ kind, settings: json, inputs }, codeVersions[kind]);
+    const known = drafts.get(key);
     // A shared stage runs as its first arm, so it keeps that arm's name for the policy.
-    const named = known?.policy ?? policy;
-    const stage = { id: known?.id ?? id, kind, key, settings: json, inputs, arms: using };
-    stages.set(key, named === undefined ? stage : { ...stage, policy: named });
+    if (known === undefined) drafts.set(key, { id, kind, key, settings: json, inputs, arms: new Set([name]), policy });
+    else known.arms.add(name);
     return key;
   };
   const { puzzle, data, seed, model, train, grade } = settings;
@@ -84,11 +93,12 @@ function planArm(name: string, settings: ArmSettings, environment: PlanEnvironme
   for (const [policy, policySettings] of Object.entries(settings.decode)) {
     const own = trained === undefined ? { model: resolvedModel } : { dtype: resolvedModel.dtype };
     const oracle = "select" in policySettings && policySettings.select === "oracle" ? { grade } : {};
+    const strict = policySettings.strict ? { threads: environment.threads } : {};
     const inputs = { problems, ...(trained === undefined ? {} : { train: trained }) };
     decode[policy] = add(
       `decode ${name}/${policy}`,
       "decode",
-      { policy: policySettings, seed, ...own, ...oracle, ...where },
+      { policy: policySettings, seed, ...own, ...oracle, ...strict, ...where },
       inputs,
       policy,
     );
@@ -110,42 +120,10 @@ function resolveModel(model: ArmSettings["model"], environment: PlanEnvironment)
   return { ...rest, content: environment.external?.[from] ?? from, dtype };
 }
 
-/** The first setting in which two stages differ, as "dotted.key: a -> b", or the input that differs. */
-export function explainDifference(a: Pick<Stage, "settings" | "inputs">, b: Pick<Stage, "settings" | "inputs">): string {
-  const found = firstDifference(a.settings, b.settings, "");
-  if (found !== undefined) return found;
-  for (const role of new Set([...Object.keys(a.inputs), ...Object.keys(b.inputs)])) {
-    if (a.inputs[role] !== b.inputs[role]) return `its input ${role} differs`;
-  }
-  return "the stage's code version";
-}
-
-function firstDifference(a: Json | undefined, b: Json | undefined, path: string): string | undefined {
-  if (isObject(a) && isObject(b)) {
-    for (const key of [...new Set([...Object.keys(a), ...Object.keys(b)])].sort()) {
-      const found = firstDifference(a[key], b[key], path === "" ? key : `${path}.${key}`);
-      if (found !== undefined) return found;
-    }
-    return undefined;
-  }
-  const shown = (value: Json | undefined) => (value === undefined ? "absent" : canonicalJson(value));
-  return shown(a) === shown(b) ? undefined : `${path}: ${shown(a)} -> ${shown(b)}`;
-}
-
-/** Of several artefacts, the one whose settings share most leaves with `settings`; undefined when there is none. */
-export function nearestStage<T extends { readonly settings: Json }>(candidates: readonly T[], settings: Json): T | undefined {
-  const wanted = leaves(settings);
-  const shared = (candidate: T) => [...leaves(candidate.settings)].filter((leaf) => wanted.has(leaf)).length;
-  return candidates.map((candidate) => [shared(candidate), candidate] as const).sort(([a], [b]) => b - a)[0]?.[1];
-}
-
-function leaves(value: Json, path = ""): Set<string> {
-  if (!isObject(value)) return new Set([`${path}=${canonicalJson(value)}`]);
-  return new Set(
-    Object.entries(value).flatMap(([key, item]) => (item === undefined ? [] : [...leaves(item, `${path}.${key}`)])),
-  );
-}
-
-function isObject(value: Json | undefined): value is { readonly [key: string]: Json | undefined } {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+/** The key of a stage under a code version. */
+export function stageKey(
+  { kind, settings, inputs }: { readonly kind: string; readonly settings: Json; readonly inputs: Stage["inputs"] },
+  code: number,
+): string {
+  return digest({ kind, code, settings, inputs });
 }

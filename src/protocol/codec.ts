@@ -1,6 +1,7 @@
-// Messages <-> frames: [msgpack header, one raw little-endian frame per entry of `bins`]. Knows nothing of sockets or
+// Messages <-> frames: [msgpack header, one raw little-endian frame per entry of `bins`, checksum]. Knows nothing of sockets or
 // workers. Decoding checks everything before use and never throws: what comes in may be anything.
 import { Packr } from "msgpackr";
+import { seal, unseal } from "./checksum.ts";
 import { type Bin, type BinType, type FromWorker, fromWorker, protocolVersion, type ToWorker, toWorker } from "./messages.ts";
 
 export type BinArray = Uint8Array | Int32Array | Uint32Array | Float32Array;
@@ -19,6 +20,8 @@ export type Decoded<Message> =
   | { readonly ok: true; readonly message: Message; readonly bins: IncomingBins }
   /** `version` is set when the header is recognisable as that of another protocol version. */
   | { readonly ok: false; readonly reason: string; readonly version?: number };
+
+type Refused = Extract<Decoded<never>, { ok: false }>;
 
 /** A message as the caller writes it: `bins` of the header is derived from the arrays. */
 export type Outgoing<Message> = Message extends { bins: Bin[] } ? Omit<Message, "bins"> : Message;
@@ -71,7 +74,7 @@ export function encode(message: Outgoing<FromWorker> | Outgoing<ToWorker>, bins:
   if (!carriesBins && described.length > 0) throw new TypeError(`a message of kind "${message.kind}" carries no bins`);
   const header = carriesBins ? { ...message, bins: described } : message;
   // pack() returns a view of a pooled buffer that msgpackr never writes again; a copy keeps the pool from being pinned.
-  return [Buffer.from(packr.pack(packable(header))), ...frames];
+  return seal([Buffer.from(packr.pack(packable(header))), ...frames]);
 }
 
 /**
@@ -116,24 +119,37 @@ type Check<Message> = (
 
 function decode<Message extends FromWorker | ToWorker>(frames: readonly Uint8Array[], check: Check<Message>): Decoded<Message> {
   try {
-    const first = frames[0];
-    if (!first) return { ok: false, reason: "no frames" };
+    const body = unseal(frames);
+    const first = body?.[0];
+    if (!first) return unsealed(frames);
     if (first.byteLength > maxHeaderBytes) return { ok: false, reason: `a header of ${first.byteLength} bytes` };
     const header: unknown = packr.unpack(first);
     const parsed = check(header);
     if (!parsed.success) return refusal(header, parsed.error.issues[0]);
     const message = parsed.data;
     const described = "bins" in message ? message.bins : [];
-    if (frames.length !== described.length + 1) {
-      return { ok: false, reason: `${message.kind}: ${frames.length - 1} raw frames, the header names ${described.length}` };
+    if (body.length !== described.length + 1) {
+      return { ok: false, reason: `${message.kind}: ${body.length - 1} raw frames, the header names ${described.length}` };
     }
-    return readBins(message, described, frames);
+    return readBins(message, described, body);
   } catch (error) {
     return { ok: false, reason: `not msgpack: ${error instanceof Error ? error.message : String(error)}` };
   }
 }
 
-function refusal(header: unknown, issue: { path: PropertyKey[]; message: string } | undefined): Decoded<never> {
+/**
+ * A message without a right checksum is not read. One of a single frame may be a hello of version 1, which had none: its
+ * sender is told so. (A damaged message of ours has two frames at least, so no damage passes for another version.)
+ */
+function unsealed(frames: readonly Uint8Array[]): Refused {
+  const [only] = frames;
+  const damaged = `the checksum is missing or wrong (${frames.length} frames)`;
+  if (!only || frames.length > 1) return { ok: false, reason: damaged };
+  const found = refusal(packr.unpack(only), undefined);
+  return found.version === undefined ? { ok: false, reason: damaged } : found;
+}
+
+function refusal(header: unknown, issue: { path: PropertyKey[]; message: string } | undefined): Refused {
   const place = issue && issue.path.length > 0 ? `"${issue.path.map(String).join(".")}": ` : "";
   const reason = `not a message of this protocol: ${place}${issue?.message ?? "unknown"}`;
   if (header === null || typeof header !== "object" || !("v" in header) || !("kind" in header)) return { ok: false, reason };

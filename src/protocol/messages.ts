@@ -1,9 +1,9 @@
 // Every message between coordinator and worker: one tagged union on `kind`, versioned. A message on the wire is one msgpack
-// header (these objects) followed by the raw little-endian frames that `bins` describes, in that order.
+// header (these objects) followed by the raw little-endian frames that `bins` describes, in that order, and a checksum.
 import { z } from "zod";
 
 /** Raised with every change of a message or primitive; a worker of another version is refused. */
-export const protocolVersion = 1;
+export const protocolVersion = 2;
 
 export const binType = z.enum(["uint8", "int32", "uint32", "float32"]);
 export type BinType = z.infer<typeof binType>;
@@ -29,6 +29,11 @@ export const fromWorker = z.discriminatedUnion("kind", [
     capabilities: z.array(z.string()),
     versions: z.record(z.string(), z.string()),
     device: z.string(),
+    /** Memory of the device in all (GPUs of one worker summed; the machine's on CPU), and GPUs. Absent: unknown. */
+    deviceMemoryBytes: z.number().nonnegative().optional(),
+    gpus: z.number().int().nonnegative().optional(),
+    /** Models for free calls that the worker keeps, the least recently used one goes first. Absent: unknown, taken as 1. */
+    modelsKept: z.number().int().positive().optional(),
     /** Jobs the worker is willing to hold, the running one included. */
     credit: z.number().int().positive(),
     /** (id, attempt) of results not yet acknowledged. */
@@ -50,7 +55,7 @@ export const fromWorker = z.discriminatedUnion("kind", [
   z.strictObject({
     kind: z.literal("error"),
     ...call,
-    /** A stable word: "out-of-memory", "model-not-found", "digest", "mask-lint", "bad-request", "cancelled", "internal", ... */
+    /** A stable word: "out-of-memory", "model-not-found", "digest", "mask-lint", "bad-request", "cancelled", "session-gap", "internal", ... */
     code: z.string(),
     message: z.string(),
     traceback: z.string(),
@@ -63,7 +68,10 @@ export const fromWorker = z.discriminatedUnion("kind", [
     /** Id of the running job, or "". `done` grows while the job makes progress. */
     job: z.string(),
     done: z.number(),
+    /** In use: reserved on its GPUs, or resident in the machine's memory. Of a group of ranks: that of rank 0. */
     memoryBytes: z.number(),
+    /** Messages that it could not read since its start. */
+    malformed: z.number().int().nonnegative().optional(),
   }),
   z.strictObject({
     kind: z.literal("log"),
@@ -92,7 +100,7 @@ export const toWorker = z.discriminatedUnion("kind", [
   z.strictObject({
     kind: z.literal("job"),
     ...call,
-    /** Session calls: the session and the number of the call in it, from 1; a gap or a stranger is answered with error "session". */
+    /** Session calls: the session and the number of the call in it, from 1; a gap is answered with error "session-gap". */
     session: z.strictObject({ id: z.string(), seq: z.number().int().positive() }).optional(),
     primitive: z.string(),
     params: z.record(z.string(), z.unknown()),

@@ -3,7 +3,7 @@
 import { deriveSeed, Rng } from "../lib/rng.ts";
 import type { CountdownProblem } from "./countdown.ts";
 import type { Solvable } from "./countdownExactIndex.ts";
-import { keyedPermutation } from "./countdownExactPermutation.ts";
+import { exactPermutation } from "./countdownExactPermutation.ts";
 
 /**
  * How often each target occurs. `targets`: equally often, as in Stream of Search, for as long as it has problems left.
@@ -56,7 +56,7 @@ function placeByPairs(solvable: Solvable, targets: readonly number[], seed: numb
     starts.push(size);
     size += solvable.count(target);
   }
-  const permuted = keyedPermutation(size, deriveSeed(seed, "exact", "pairs"));
+  const permuted = exactPermutation(size, deriveSeed(seed, "exact", "pairs"));
   return (index) => {
     const pair = permuted(index);
     const column = starts.findLastIndex((start) => start <= pair);
@@ -92,17 +92,20 @@ function placeByTargets(solvable: Solvable, targets: readonly number[], seed: nu
   const permuted = new Map(
     targets.map((target) => [
       target,
-      keyedPermutation(Math.max(1, solvable.count(target)), deriveSeed(seed, "exact", "target", target)),
+      exactPermutation(Math.max(1, solvable.count(target)), deriveSeed(seed, "exact", "target", target)),
     ]),
   );
-  // Problems are mostly asked for in order: the round's order of targets is kept until another round is asked for.
+  // Problems are mostly asked for in order: the phase, and the round's order of targets, are kept until others are asked for.
   let known = { round: -1, order: [] as readonly number[] };
+  let phase = 0;
+  const startOf = (nth: number) => phases[nth]?.start ?? Number.POSITIVE_INFINITY;
   return (index) => {
-    const phase = phases.findLast(({ start }) => start <= index) as Phase;
-    const inPhase = index - phase.start;
-    const round = phase.firstRound + Math.floor(inPhase / phase.targets.length);
-    if (known.round !== round) known = { round, order: Rng.indexed(orders, round).shuffled(phase.targets) };
-    const target = known.order[inPhase % phase.targets.length] as number;
+    if (index < startOf(phase) || index >= startOf(phase + 1)) phase = phases.findLastIndex(({ start }) => start <= index);
+    const { start, firstRound, targets: left } = phases[phase] as Phase;
+    const inPhase = index - start;
+    const round = firstRound + Math.floor(inPhase / left.length);
+    if (known.round !== round) known = { round, order: Rng.indexed(orders, round).shuffled(left) };
+    const target = known.order[inPhase % left.length] as number;
     return { target, nth: (permuted.get(target) as (index: number) => number)(round) };
   };
 }

@@ -4,7 +4,7 @@ import { z } from "zod";
 import { UserError } from "../lib/errors.ts";
 import { quote } from "../lib/text.ts";
 import { GraphDraw, type GraphShape, maxEdges, numVertices } from "./graphDraw.ts";
-import { GraphKeys } from "./graphKey.ts";
+import { graphKey } from "./graphKey.ts";
 import { graphView } from "./graphView.ts";
 import type { Applied, Puzzle } from "./puzzle.ts";
 import { readRecord, readWith } from "./read.ts";
@@ -183,10 +183,7 @@ export const graph: GraphPuzzle & Required<Pick<GraphPuzzle, "readText" | "short
     draw.draw(rng);
     return generate(draw);
   },
-  canonicalKey: (problem) => {
-    const keyed = graphView(problem).keyed();
-    return new GraphKeys(keyed.size).key(keyed);
-  },
+  canonicalKey: (problem) => graphKey(graphView(problem).keyed()),
   root: (problem) => problem.from,
   actions: (problem, state) =>
     graphView(problem)

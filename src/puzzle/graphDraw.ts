@@ -75,14 +75,21 @@ export class GraphDraw {
   readonly rows: Int32Array;
   /** Edges on the shortest way from the query's start to each vertex; -1: there is none. */
   readonly distance: Int16Array;
+  /** What a breadth-first walk from the query's start reaches, in its order: neighbours by number. The first `numReached` count. */
+  readonly reached: Uint16Array;
+  numReached = 0;
+  /** Of each vertex that is reached, the one that the walk came from; of the start, itself. */
+  readonly parent: Uint16Array;
   from = 0;
   to = 0;
 
   readonly #shape: GraphShape;
-  readonly #inPool: Uint8Array;
+  /** The labels that are taken, as bits. */
+  readonly #taken: Int32Array;
   /** Which vertex takes a place of the family's form. */
   readonly #place: Uint16Array;
-  readonly #queue: Uint16Array;
+  /** Tail and head of each pair of vertices, as tail << 16 | head: a table, because divisions cost more. */
+  readonly #pairs: Int32Array;
   /** Vertices that a walk has not met, as bits. */
   readonly #unseen: Int32Array;
 
@@ -96,9 +103,11 @@ export class GraphDraw {
     this.numWords = Math.ceil(this.size / 32);
     this.rows = new Int32Array(this.size * this.numWords);
     this.distance = new Int16Array(this.size);
-    this.#inPool = new Uint8Array(shape.labels);
+    this.reached = new Uint16Array(this.size);
+    this.parent = new Uint16Array(this.size);
+    this.#taken = new Int32Array(Math.ceil(shape.labels / 32));
+    this.#pairs = shape.family === "random" ? pairsOf(this.size) : new Int32Array(0);
     this.#place = Uint16Array.from({ length: this.size }, (_, index) => index);
-    this.#queue = new Uint16Array(this.size);
     this.#unseen = new Int32Array(this.numWords);
   }
 
@@ -127,15 +136,13 @@ export class GraphDraw {
   #drawRandom(rng: Rng, shape: RandomGraphOptions): boolean {
     const low = shape.length[0];
     const high = shape.length[1];
-    const { size, numEdges, numWords, rows, tails, heads, distance } = this;
-    const pairs = size * (size - 1);
+    const { size, numEdges, numWords, rows, tails, heads, distance, reached } = this;
+    const pairs = this.#pairs;
     rows.fill(0);
     for (let edge = 0; edge < numEdges; ) {
-      const pair = rng.below(pairs);
-      const tail = (pair / (size - 1)) | 0;
-      const rest = pair - tail * (size - 1);
-      // The sign as a number: rest >= tail skips the loop, and a branch would be mispredicted every other time.
-      const head = rest + 1 - ((rest - tail) >>> 31);
+      const pair = pairs[rng.below(pairs.length)] as number;
+      const tail = pair >>> 16;
+      const head = pair & 0xffff;
       const at = tail * numWords + (head >>> 5);
       const word = rows[at] as number;
       const bit = 1 << (head & 31);
@@ -146,15 +153,14 @@ export class GraphDraw {
       edge++;
     }
     this.from = rng.below(size);
-    // The queue holds what was reached in order of distance: what fits stands together.
-    const reached = this.#measure();
-    const queue = this.#queue;
+    this.#measure();
+    // What was reached stands in order of distance: what fits stands together.
     let first = 0;
-    while (first < reached && (distance[queue[first] as number] as number) < low) first++;
-    let end = reached;
-    while (end > first && (distance[queue[end - 1] as number] as number) > high) end--;
+    let end = this.numReached;
+    while (first < end && (distance[reached[first] as number] as number) < low) first++;
+    while (end > first && (distance[reached[end - 1] as number] as number) > high) end--;
     if (first === end) return false;
-    this.to = queue[first + rng.below(end - first)] as number;
+    this.to = reached[first + rng.below(end - first)] as number;
     return true;
   }
 
@@ -221,20 +227,20 @@ export class GraphDraw {
     }
   }
 
-  /** Distances from the start, breadth first; the queue holds the vertices reached, and their number is given. */
-  #measure(): number {
-    const { numWords, rows, distance } = this;
-    const queue = this.#queue;
+  /** Walks from the start, breadth first. */
+  #measure(): void {
+    const { numWords, rows, distance, reached, parent } = this;
     const unseen = this.#unseen;
     distance.fill(-1);
     unseen.fill(-1);
     const from = this.from;
     distance[from] = 0;
     unseen[from >>> 5] = ~(1 << (from & 31));
-    queue[0] = from;
+    reached[0] = from;
+    parent[from] = from;
     let end = 1;
     for (let first = 0; first < end; first++) {
-      const tail = queue[first] as number;
+      const tail = reached[first] as number;
       const next = (distance[tail] as number) + 1;
       for (let word = 0; word < numWords; word++) {
         let fresh = (rows[tail * numWords + word] as number) & (unseen[word] as number);
@@ -242,30 +248,44 @@ export class GraphDraw {
         for (; fresh !== 0; fresh &= fresh - 1) {
           const head = word * 32 + lowestBit(fresh);
           distance[head] = next;
-          queue[end++] = head;
+          parent[head] = tail;
+          reached[end++] = head;
         }
       }
     }
-    return end;
+    this.numReached = end;
   }
 
   /** A set of labels out of the pool, uniformly; the vertices take them in ascending order. */
   #drawLabels(rng: Rng): void {
-    const pool = this.#inPool;
+    const taken = this.#taken;
     const { labels, size } = this;
-    if (size === pool.length) pool.fill(1);
-    else {
-      pool.fill(0);
-      for (let taken = 0; taken < size; ) {
-        const label = rng.below(pool.length);
-        taken += 1 - (pool[label] as number);
-        pool[label] = 1;
-      }
+    const pool = this.#shape.labels;
+    if (size === pool) {
+      for (let label = 0; label < size; label++) labels[label] = label;
+      return;
     }
-    // Written over until it is one of the pool: which labels are is chance, and a branch would be mispredicted.
-    for (let label = 0, vertex = 0; vertex < size; label++) {
-      labels[vertex] = label;
-      vertex += pool[label] as number;
+    taken.fill(0);
+    for (let count = 0; count < size; ) {
+      const label = rng.below(pool);
+      const word = taken[label >>> 5] as number;
+      // Counted without a branch: whether a label is new is chance.
+      count += 1 - ((word >>> (label & 31)) & 1);
+      taken[label >>> 5] = word | (1 << (label & 31));
+    }
+    let vertex = 0;
+    for (let word = 0; word < taken.length; word++) {
+      for (let bits = taken[word] as number; bits !== 0; bits &= bits - 1) labels[vertex++] = word * 32 + lowestBit(bits);
     }
   }
+}
+
+/** All pairs of different vertices, by tail and then by head. */
+function pairsOf(size: number): Int32Array {
+  const pairs = new Int32Array(size * (size - 1));
+  let pair = 0;
+  for (let tail = 0; tail < size; tail++) {
+    for (let head = 0; head < size; head++) if (head !== tail) pairs[pair++] = (tail << 16) | head;
+  }
+  return pairs;
 }

@@ -19,12 +19,16 @@ export type PythonReport =
       readonly python: string;
       readonly versions: Readonly<Record<string, string>>;
       readonly devices: readonly { readonly name: string; readonly memoryBytes: number }[];
+      /** Types of models that the fast decoding engine computes. */
+      readonly fastModelTypes: readonly string[];
     }
   | { readonly ok: false; readonly problems: readonly string[] };
 
 export interface ModelReport {
   readonly modelType: string;
   readonly causalLm: boolean;
+  /** Why the fast decoding engine does not suit; null: it does. */
+  readonly fastEngineMisfit: string | null;
   readonly vocabulary: number | null;
   readonly context: number | null;
   readonly dtype: string;
@@ -55,6 +59,7 @@ export async function probePython(python: string, options: ProbeOptions): Promis
     versions: Record<string, string>;
     missing: string[];
     devices: { name: string; memoryBytes: number }[];
+    fastModelTypes: string[];
     problems: string[];
   };
   const missing =
@@ -65,7 +70,8 @@ export async function probePython(python: string, options: ProbeOptions): Promis
         ];
   const problems = [...missing, ...answer.problems];
   if (problems.length > 0) return { ok: false, problems };
-  return { ok: true, python: answer.python, versions: answer.versions, devices: answer.devices };
+  const { python: version, versions, devices, fastModelTypes } = answer;
+  return { ok: true, python: version, versions, devices, fastModelTypes };
 }
 
 /** A checkpoint's type, size and tokenizer, and how sample texts tokenise. No weights are loaded. */

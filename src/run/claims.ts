@@ -2,14 +2,14 @@
 import type { Arm, ResolvedConfig } from "../config/resolve.ts";
 import type { ClaimSettings } from "../config/schema.ts";
 import { judge } from "../evaluate/claims.ts";
-import { compare } from "../evaluate/summary.ts";
+import { compare, type Graded } from "../evaluate/summary.ts";
 import { UserError } from "../lib/errors.ts";
+import { canonicalJson } from "../lib/hash.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { ClaimResult, Comparison } from "../report/model.ts";
-import type { GradedAttempt } from "./stages/decode.ts";
 
 /** Verdicts by reference `arm/policy`. */
-export type GradedByReference = ReadonlyMap<string, readonly GradedAttempt[]>;
+export type GradedByReference = ReadonlyMap<string, readonly Graded[]>;
 
 /** Both policies on the problems of one split. Throws when they were not given the same problems. */
 export function compareOn(graded: GradedByReference, first: string, second: string, split: string): Comparison {
@@ -18,7 +18,7 @@ export function compareOn(graded: GradedByReference, first: string, second: stri
 }
 
 /**
- * The pairs of arms that a claim speaks of: those its two references name that agree on every axis of the grid which both
+ * The pairs of arms that a claim speaks of: those its two references name that agree on every axis of the sweep which both
  * have (seed 1 is compared with seed 1). Throws UserError("config") when there is none, or when two arms of a pair are not
  * tested on the same problems, which a paired test needs.
  */
@@ -29,18 +29,16 @@ export function claimPairs(
   plan: Plan,
 ): (readonly [Named, Named])[] {
   const [firsts, seconds] = claim.compare.map((reference) => armsOf(reference, config)) as [Named[], Named[]];
-  const pairs = firsts.flatMap((first) =>
-    seconds.filter((second) => agree(first.arm, second.arm)).map((second) => [first, second] as const),
-  );
+  const pairs = agreeing(firsts, seconds);
   if (pairs.length === 0) {
     throw new UserError(
       "config",
-      `claims.${name}.compare: no arm of ${claim.compare[0]} has the same grid point as one of ${claim.compare[1]}. Compare arms that share a grid point.`,
+      `claims.${name}.compare: no arm of ${claim.compare[0]} agrees with one of ${claim.compare[1]} on all axes of the sweep that both have. Compare arms that share a point of them.`,
     );
   }
-  const problemsOf = (arm: Arm) => plan.arms.find((candidate) => candidate.name === arm.name)?.problems;
+  const problems = new Map(plan.arms.map((arm) => [arm.name, arm.problems]));
   for (const [first, second] of pairs) {
-    if (problemsOf(first.arm) === problemsOf(second.arm)) continue;
+    if (problems.get(first.arm.name) === problems.get(second.arm.name)) continue;
     throw new UserError(
       "config",
       `claims.${name}.compare: ${first.reference} and ${second.reference} are not tested on the same problems (their seed, puzzle or data.test differ), so they cannot be compared problem by problem. Give both arms the same.`,
@@ -76,7 +74,7 @@ interface Named {
   readonly reference: string;
 }
 
-/** The arms of a reference `arm/policy`, or `policy` of the base arm. An arm's name stands for all its points of the grid. */
+/** The arms of a reference `arm/policy`, or `policy` of the base arm. An arm's name stands for all its points. */
 function armsOf(reference: string, config: ResolvedConfig): Named[] {
   const slash = reference.lastIndexOf("/");
   const wanted = slash < 0 ? config.file.sweep.base : reference.slice(0, slash);
@@ -87,8 +85,16 @@ function armsOf(reference: string, config: ResolvedConfig): Named[] {
     .map((arm) => ({ arm, reference: `${arm.name}/${policy}` }));
 }
 
-function agree(a: Arm, b: Arm): boolean {
-  return Object.entries(a.coordinates).every(
-    ([axis, value]) => axis === "arm" || b.coordinates[axis] === undefined || b.coordinates[axis] === value,
-  );
+/** The arms of either side that agree on the axes which both sides have: all arms of one reference have the same axes. */
+function agreeing(firsts: readonly Named[], seconds: readonly Named[]): (readonly [Named, Named])[] {
+  const [first, second] = [firsts[0]?.arm.coordinates ?? {}, seconds[0]?.arm.coordinates ?? {}];
+  const axes = Object.keys(first).filter((axis) => axis !== "arm" && Object.hasOwn(second, axis));
+  const pointOf = ({ arm }: Named) => canonicalJson(axes.map((axis) => arm.coordinates[axis] ?? null));
+  const byPoint = new Map<string, Named[]>();
+  for (const named of seconds) {
+    const group = byPoint.get(pointOf(named));
+    if (group === undefined) byPoint.set(pointOf(named), [named]);
+    else group.push(named);
+  }
+  return firsts.flatMap((named) => (byPoint.get(pointOf(named)) ?? []).map((other) => [named, other] as const));
 }

@@ -23,3 +23,12 @@ export interface RunContext {
   /** Aborted by the first Ctrl-C. */
   readonly signal: AbortSignal;
 }
+
+/** What one stage is given. Its `signal` also says that the run drains: save what is done and reject with AbortError. */
+export interface StageContext extends RunContext {
+  /**
+   * Does the part of a stage that keeps workers busy when it is its turn. What comes before and after (reading, publishing)
+   * goes on beside the work of other stages, so that no worker waits for it.
+   */
+  readonly turn: <T>(work: () => Promise<T>) => Promise<T>;
+}

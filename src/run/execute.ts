@@ -1,25 +1,45 @@
-// Runs a plan: every stage once, as soon as its inputs are there, as many at a time as there are workers. A failed stage
-// takes down what depends on it and nothing else; what is in the store already is not run again.
-import { stat } from "node:fs/promises";
-import type { ArmSettings, PolicySettings } from "../config/schema.ts";
-import { defaultNewTokens } from "../decode/policies.ts";
-import { UserError } from "../lib/errors.ts";
-import type { ArmPlan, Plan, Stage } from "../plan/plan.ts";
+// Runs a plan: every stage once, as soon as its inputs are there and it is its turn. A failed stage takes down what depends
+// on it and nothing else; what is in the store already is not run again.
+// Invariants: a stage runs at most once per run; every stage ends as done, failed, left out, or waiting (the run was stopped);
+// after a stop nothing new starts, and what runs has ended before the answer is given.
+import { setMaxListeners } from "node:events";
+import { formatBytes } from "../lib/bytes.ts";
+import type { StageNeeds } from "../plan/needs.ts";
+import type { Plan, Stage, StageKind } from "../plan/plan.ts";
+import { diskFloorBytes } from "../store/disk.ts";
 import type { Artefact } from "../store/store.ts";
-import { findFormat } from "../trace/registry.ts";
-import { WorkerError } from "../worker/port.ts";
-import type { RunContext } from "./context.ts";
-import { initialModelSpec, trainedModelSpec } from "./modelSpec.ts";
-import { formatDuration } from "./progress.ts";
-import { makeDataset, makeProblems } from "./stages/data.ts";
-import { runDecode, runGrade } from "./stages/decode.ts";
-import { runTrain } from "./stages/train.ts";
+import type { RunContext, StageContext } from "./context.ts";
+import { type DiskPort, DiskRoom, diskOf } from "./diskRoom.ts";
+import { type FailureNotes, isDiskFull, recordFailure, type StageFailure } from "./failure.ts";
+import { lookUp } from "./lookup.ts";
+import type { RunMonitor } from "./monitor.ts";
+import { runStage } from "./runStage.ts";
+import { modelOf, Schedule } from "./schedule.ts";
+import { Turns } from "./turns.ts";
+import { withNeeds } from "./workerNeeds.ts";
 
-export interface StageFailure {
-  readonly stage: string;
-  readonly key: string;
-  readonly cause: string;
-  readonly error: unknown;
+export interface ExecuteOptions {
+  /** Workers: so many trainings and decodings at a time. */
+  readonly atOnce: number;
+  readonly monitor: RunMonitor;
+  readonly notes: FailureNotes;
+  readonly needs: ReadonlyMap<string, StageNeeds>;
+  /** GPUs that a worker must have; absent = whatever there is. */
+  readonly gpus?: number;
+  /** Keys of the stages that may start, with all that they need. Default: all. */
+  readonly only?: ReadonlySet<string>;
+  /** Starts so many stages at most. */
+  readonly limit?: number;
+  /** Stops at the first failure. */
+  readonly failFast?: boolean;
+  /** Default: that of the store. */
+  readonly disk?: DiskPort;
+}
+
+/** Why a run ended before its end, and what to do. */
+export interface Stop {
+  readonly why: "failure" | "disk" | "limit";
+  readonly message: string;
 }
 
 export interface Executed {
@@ -30,170 +50,248 @@ export interface Executed {
   readonly failures: readonly StageFailure[];
   /** Stages that were not tried because an input failed. */
   readonly skipped: readonly string[];
+  readonly stopped?: Stop;
 }
-
-const limits: Record<Stage["kind"], "worker" | "free"> = {
-  problems: "free",
-  dataset: "free",
-  train: "worker",
-  decode: "worker",
-  grade: "free",
-};
 
 /** Rejects with AbortError when interrupted; any other failure of a stage is in the answer. */
-export async function executePlan(context: RunContext, plan: Plan, options: { atOnce: number }): Promise<Executed> {
-  const artefacts = new Map<string, Artefact>();
-  const failures: StageFailure[] = [];
-  const skipped: string[] = [];
-  let cached = 0;
-  const waiting = new Set(plan.stages);
-  const failed = new Set<string>();
-  for (const stage of plan.stages) {
-    const found = await findWhole(context, stage).catch((error: unknown) => {
-      if (!(error instanceof UserError)) throw error;
-      failures.push({ stage: stage.id, key: stage.key, cause: error.message, error });
-      context.progress.say(`${stage.id}: FAILED: ${error.message}`);
-      failed.add(stage.key);
-      waiting.delete(stage);
-      return undefined;
-    });
-    if (found === undefined) continue;
-    // A crash between publishing and clearing leaves the work folder of a finished stage, checkpoints and all.
-    if (await context.store.hasWork(stage.kind, stage.key)) await exclusively(context, stage, async () => found);
-    artefacts.set(stage.key, found);
-    waiting.delete(stage);
-    cached++;
+export async function executePlan(context: RunContext, plan: Plan, options: ExecuteOptions): Promise<Executed> {
+  return new Execution(context, plan, options).run();
+}
+
+/** Stages of these kinds that run at a time beside those on workers: they share this process's processor. */
+const makersAtOnce = 2;
+const gradersAtOnce = 2;
+/** Decodings that have begun, for each worker: the second waits for its turn, or shares the model of the first (turns.ts). */
+const decodersPerWorker = 2;
+
+const afterFailure: Stop = {
+  why: "failure",
+  message: "--fail-fast: nothing new is started; what runs saves its work and stops.",
+};
+
+interface Running {
+  readonly stage: Stage;
+  /** Whether it works for no worker of ours: it waits for another run, or its part on workers is over. */
+  isApart: boolean;
+}
+
+class Execution {
+  readonly #context: RunContext;
+  readonly #plan: Plan;
+  readonly #options: ExecuteOptions;
+  readonly #schedule: Schedule;
+  readonly #turns: Turns;
+  readonly #disk: DiskPort;
+  readonly #room: DiskRoom;
+  readonly #drain = new AbortController();
+  readonly #signal: AbortSignal;
+  readonly #artefacts = new Map<string, Artefact>();
+  readonly #failures: StageFailure[] = [];
+  readonly #skipped: string[] = [];
+  readonly #running = new Map<string, Running>();
+  #cached = 0;
+  #ran = 0;
+  #started = 0;
+  #stopped: Stop | undefined;
+  #ended: () => void = () => undefined;
+  #broken: (error: unknown) => void = () => undefined;
+
+  constructor(context: RunContext, plan: Plan, options: ExecuteOptions) {
+    const { root } = context.store;
+    this.#context = context;
+    this.#plan = plan;
+    this.#options = options;
+    const { only, needs, atOnce } = options;
+    const stages = only === undefined ? plan.stages : plan.stages.filter(({ key }) => only.has(key));
+    this.#schedule = new Schedule(stages, { seconds: ({ key }) => needs.get(key)?.seconds, warmModels: atOnce });
+    this.#turns = new Turns(atOnce);
+    this.#disk = options.disk ?? diskOf(root);
+    this.#room = new DiskRoom(this.#disk, diskFloorBytes, root);
+    this.#signal = AbortSignal.any([context.signal, this.#drain.signal]);
+    // Every call in flight listens to it, and there are hundreds.
+    setMaxListeners(0, this.#signal);
   }
-  if (cached > 0) context.progress.say(`${cached} of ${plan.stages.length} stages are cached`);
-  const running = new Map<string, { stage: Stage; ended: Promise<string> }>();
-  let ran = 0;
-  const start = (stage: Stage) => {
-    context.progress.say(`${stage.id}: started`);
-    const begun = performance.now();
-    const ended = exclusively(context, stage, () => runStage(context, plan, stage, artefacts)).then(
-      (artefact) => {
-        artefacts.set(stage.key, artefact);
-        ran++;
-        context.progress.finish(stage.id, `${stage.id}: done in ${formatDuration((performance.now() - begun) / 1000)}`);
-        return stage.key;
-      },
-      (error: unknown) => {
-        failed.add(stage.key);
-        if (!isAbort(error)) {
-          const cause = causeOf(error);
-          failures.push({ stage: stage.id, key: stage.key, cause, error });
-          context.progress.finish(stage.id, `${stage.id}: FAILED: ${cause}`);
-        }
-        return stage.key;
-      },
-    );
-    running.set(stage.key, { stage, ended });
-  };
-  while (waiting.size + running.size > 0) {
-    for (const stage of [...waiting]) {
-      const inputs = Object.values(stage.inputs);
-      if (inputs.some((key) => failed.has(key))) {
-        waiting.delete(stage);
-        failed.add(stage.key);
-        skipped.push(stage.id);
-        continue;
-      }
-      const busy = [...running.values()].filter((entry) => limits[entry.stage.kind] === limits[stage.kind]).length;
-      const room = busy < (limits[stage.kind] === "worker" ? options.atOnce : 2);
-      if (!context.signal.aborted && room && inputs.every((key) => artefacts.has(key))) {
-        waiting.delete(stage);
-        start(stage);
+
+  async run(): Promise<Executed> {
+    await this.#findCached();
+    const free = await this.#disk.free();
+    if (free < diskFloorBytes) this.#stop(this.#diskFull(free));
+    const watch = this.#disk.watch(diskFloorBytes, (left) => this.#stop(this.#diskFull(left)));
+    try {
+      await new Promise<void>((resolve, reject) => {
+        this.#ended = resolve;
+        this.#broken = reject;
+        this.#advance();
+      });
+    } finally {
+      watch.stop();
+    }
+    this.#context.signal.throwIfAborted();
+    return {
+      artefacts: this.#artefacts,
+      cached: this.#cached,
+      ran: this.#ran,
+      failures: this.#failures,
+      skipped: this.#skipped,
+      ...(this.#stopped === undefined ? {} : { stopped: this.#stopped }),
+    };
+  }
+
+  /** What is there is not made again; what is there and cannot be used has failed, and is never made over. */
+  async #findCached(): Promise<void> {
+    const clear = (stage: Stage, found: Artefact) =>
+      this.#exclusively(
+        stage,
+        () => undefined,
+        async () => found,
+      );
+    const found: Stage[] = [];
+    for (const answer of await lookUp(this.#context.store, this.#plan.stages, clear)) {
+      const { stage } = answer;
+      if ("error" in answer) await this.#failed(stage, answer.error);
+      else if (answer.artefact !== undefined) {
+        this.#artefacts.set(stage.key, answer.artefact);
+        this.#schedule.done(stage.key);
+        found.push(stage);
       }
     }
-    if (running.size === 0) break;
-    running.delete(await Promise.race([...running.values()].map((entry) => entry.ended)));
+    this.#cached = found.length;
+    this.#options.monitor.cached(found);
   }
-  context.signal.throwIfAborted();
-  return { artefacts, cached, ran, failures, skipped };
-}
 
-/** A cached artefact; what goes straight into the summary is read whole, so that a figure changed by hand is not reported. */
-async function findWhole(context: RunContext, stage: Stage): Promise<Artefact | undefined> {
-  const found = await context.store.find(stage.kind, stage.key);
-  if (found !== undefined && stage.kind !== "train" && stage.kind !== "decode") await context.store.verify(found);
-  return found;
-}
+  /** Starts what may start; the run is over when nothing runs then. */
+  #advance(): void {
+    while (this.#mayStart()) {
+      const stage = this.#schedule.take(this.#openKinds());
+      if (stage === undefined) break;
+      this.#started++;
+      const running = { stage, isApart: false };
+      this.#running.set(stage.key, running);
+      this.#run(running).then(() => {
+        this.#running.delete(stage.key);
+        this.#advance();
+      }, this.#broken);
+    }
+    if (this.#running.size === 0) this.#ended();
+  }
 
-/** Runs that share a store wait for each other's stages. */
-function exclusively(context: RunContext, stage: Stage, make: () => Promise<Artefact>): Promise<Artefact> {
-  const onWait = (holder: { pid: number; host: string } | undefined) =>
-    context.progress.say(
-      `${stage.id}: being made by ${holder === undefined ? "another run" : `process ${holder.pid} on ${holder.host}`}; waiting for it`,
-    );
-  return context.store.exclusively(stage.kind, stage.key, { signal: context.signal, onWait }, make);
+  #mayStart(): boolean {
+    if (this.#stopped !== undefined || this.#signal.aborted) return false;
+    const { limit = Number.POSITIVE_INFINITY } = this.#options;
+    if (this.#started < limit) return true;
+    if (this.#schedule.waiting > 0) {
+      const message = `--limit ${limit}: ${this.#started} stages were started, ${this.#schedule.waiting} are left. Run again to go on.`;
+      this.#stopped = { why: "limit", message };
+    }
+    return false;
+  }
+
+  /** Kinds that have room for one more. A decoding may begin ahead of its turn: it reads its problems while others decode. */
+  #openKinds(): StageKind[] {
+    const { atOnce } = this.#options;
+    const entries = [...this.#running.values()];
+    const count = (...kinds: StageKind[]) =>
+      entries.filter(({ stage, isApart }) => !isApart && kinds.includes(stage.kind)).length;
+    const busy = count("train", "decode");
+    const open: StageKind[] = [];
+    if (count("grade") < gradersAtOnce) open.push("grade");
+    if (busy < atOnce) open.push("train");
+    if (busy < decodersPerWorker * atOnce) open.push("decode");
+    if (count("problems", "dataset") < makersAtOnce) open.push("problems", "dataset");
+    return open;
+  }
+
+  async #run(running: Running): Promise<void> {
+    const { stage } = running;
+    const { monitor, needs } = this.#options;
+    let release = (): void => undefined;
+    let isStarted = false;
+    try {
+      release = await this.#room.reserve(needs.get(stage.key)?.diskBytes ?? 0, this.#signal);
+      isStarted = true;
+      monitor.started(stage);
+      const wait = () => this.#setApart(running, true);
+      const artefact = await this.#exclusively(stage, wait, () => {
+        this.#setApart(running, false);
+        return runStage(this.#contextOf(running), this.#plan, stage, this.#artefacts);
+      });
+      this.#artefacts.set(stage.key, artefact);
+      this.#ran++;
+      this.#schedule.done(stage.key);
+      monitor.done(stage);
+    } catch (error) {
+      if (!this.#signal.aborted || !isAbort(error)) await this.#failed(stage, error);
+      else if (isStarted) monitor.stopped(stage);
+    } finally {
+      release();
+    }
+  }
+
+  async #failed(stage: Stage, error: unknown): Promise<void> {
+    const { notes, monitor, failFast = false } = this.#options;
+    // At once, before anything else can start.
+    const lost = this.#schedule.failed(stage.key);
+    const stop = isDiskFull(error) ? this.#diskFull() : failFast ? afterFailure : undefined;
+    if (stop !== undefined) this.#stop(stop);
+    const failure = await recordFailure(stage, error, notes);
+    this.#failures.push(failure);
+    this.#skipped.push(...lost.map(({ id }) => id));
+    monitor.failed(stage, failure, lost);
+  }
+
+  #diskFull(free?: number): Stop {
+    const left = free === undefined ? "" : `: ${formatBytes(free)} are free`;
+    const message =
+      `The disk of ${this.#context.store.root} is full${left}. Nothing new is started; what runs saves its work and stops. Free space (\`backtrail store gc\` shows what no sweep uses), ` +
+      "or put `store:` on another disk; then run again: finished stages and saved work are kept.";
+    return { why: "disk", message };
+  }
+
+  #stop(stop: Stop): void {
+    if (this.#stopped !== undefined) return;
+    this.#stopped = stop;
+    this.#context.progress.say(stop.message);
+    this.#drain.abort();
+  }
+
+  /** Runs that share a store wait for each other's stages. */
+  #exclusively(stage: Stage, wait: () => void, make: () => Promise<Artefact>): Promise<Artefact> {
+    const onWait = (holder: { pid: number; host: string } | undefined) => {
+      const who = holder === undefined ? "another run" : `process ${holder.pid} on ${holder.host}`;
+      this.#context.progress.say(`${stage.id}: being made by ${who}; waiting for it`);
+      wait();
+    };
+    return this.#context.store.exclusively(stage.kind, stage.key, { signal: this.#signal, onWait }, make);
+  }
+
+  #setApart(running: Running, isApart: boolean): void {
+    if (running.isApart === isApart) return;
+    running.isApart = isApart;
+    if (isApart) this.#advance();
+  }
+
+  #contextOf(running: Running): StageContext {
+    const { needs, gpus } = this.#options;
+    const memoryBytes = needs.get(running.stage.key)?.memoryBytes ?? 0;
+    const wanted = { ...(memoryBytes > 0 ? { memoryBytes } : {}), ...(gpus === undefined ? {} : { gpus }) };
+    return {
+      ...this.#context,
+      signal: this.#signal,
+      workers: async () => withNeeds(await this.#context.workers(), wanted),
+      turn: async (work) => {
+        try {
+          return await this.#turns.run(modelOf(running.stage), () => {
+            this.#options.monitor.working(running.stage);
+            return work();
+          });
+        } finally {
+          this.#setApart(running, true);
+        }
+      },
+    };
+  }
 }
 
 function isAbort(error: unknown): boolean {
   return error instanceof Error && error.name === "AbortError";
-}
-
-function causeOf(error: unknown): string {
-  if (error instanceof WorkerError) return `${error.message} (worker error ${error.code})`;
-  return error instanceof Error ? error.message : String(error);
-}
-
-async function runStage(
-  context: RunContext,
-  plan: Plan,
-  stage: Stage,
-  artefacts: ReadonlyMap<string, Artefact>,
-): Promise<Artefact> {
-  const arm = plan.arms.find((candidate) => stage.arms.includes(candidate.name)) as ArmPlan;
-  const { settings } = arm;
-  const address = { key: stage.key, label: stage.id, settings: stage.settings };
-  const format = findFormat(settings.puzzle.kind, settings.data.train.format);
-  const input = (role: string) => artefacts.get(stage.inputs[role] as string) as Artefact;
-  switch (stage.kind) {
-    case "problems":
-      return makeProblems(context, address, {
-        puzzle: settings.puzzle,
-        test: settings.data.test,
-        format: settings.data.train.format,
-        seed: settings.seed,
-      });
-    case "dataset":
-      return makeDataset(context, address, { puzzle: settings.puzzle, train: settings.data.train, seed: settings.seed });
-    case "train": {
-      if (settings.train === undefined) throw new Error(`arm ${arm.name} has a train stage but no train settings`);
-      const { seed, train, model } = settings;
-      const isDirectory = await fromDirectory(settings);
-      return runTrain(context, { ...address, model, train, seed, format, dataset: input("dataset"), isDirectory });
-    }
-    case "decode": {
-      const name = stage.policy as string;
-      const policy = withRoom(settings.decode[name] as ArmSettings["decode"][string], settings.train?.maxTokens ?? 0);
-      const train = stage.inputs.train === undefined ? undefined : input("train");
-      const model = await modelOf(context, arm, train);
-      const common = { ...address, policy, policyName: name, seed: settings.seed, format, grade: settings.grade };
-      return runDecode(context, { ...common, problems: input("problems"), train, model });
-    }
-    case "grade": {
-      const problems = artefacts.get(arm.problems) as Artefact;
-      return runGrade(context, { ...address, format, grade: settings.grade, problems, attempts: input("decode") });
-    }
-  }
-}
-
-/** A model trained on long traces may write as long ones, where the policy says nothing. */
-function withRoom(policy: PolicySettings, trained: number): PolicySettings {
-  return policy.maxNewTokens === undefined && trained > defaultNewTokens ? { ...policy, maxNewTokens: trained } : policy;
-}
-
-async function fromDirectory(settings: ArmSettings): Promise<boolean> {
-  if ("architecture" in settings.model) return false;
-  const found = await stat(settings.model.from).catch(() => undefined);
-  return found?.isDirectory() ?? false;
-}
-
-async function modelOf(context: RunContext, arm: ArmPlan, train: Artefact | undefined) {
-  const { model, seed, data, puzzle } = arm.settings;
-  const backtrack = findFormat(puzzle.kind, data.train.format).markers.backtrack ?? "";
-  const dtype = model.dtype === "auto" ? context.environment.dtype : model.dtype;
-  if (train !== undefined) return trainedModelSpec(train.key, `${train.directory}/checkpoint`, dtype, backtrack);
-  return initialModelSpec(model, { seed, tokenizer: "", dtype, isDirectory: await fromDirectory(arm.settings), backtrack });
 }

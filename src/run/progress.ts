@@ -1,4 +1,5 @@
-// Progress of a run on stderr: one line per stage that moves, with rate and ETA; plain lines when not a terminal.
+// Progress on stderr. On a terminal a board of a few lines, redrawn in place; elsewhere plain lines, for logs and CI: one per
+// event, and one every ten seconds for each stage that runs.
 
 /** State of one stage, as a person wants to read it. */
 export interface StageProgress {
@@ -14,6 +15,21 @@ export interface ProgressSink {
   readonly isTerminal: boolean;
   /** Milliseconds, monotonic. */
   now(): number;
+  /** Of the terminal, in characters. Default 80 x 24. */
+  size?(): { readonly columns: number; readonly rows: number };
+}
+
+/** A stage that runs, with what its reports tell. */
+export interface StageRow {
+  readonly stage: string;
+  readonly elapsedSeconds: number;
+  readonly done?: number | undefined;
+  readonly total?: number | undefined;
+  readonly unit?: string | undefined;
+  readonly note?: string | undefined;
+  /** Units per second since the stage's first report of this run; absent before there are two. */
+  readonly rate?: number | undefined;
+  readonly etaSeconds?: number | undefined;
 }
 
 /** "48 s", "3 min 20 s", "2 h 05 min". */
@@ -24,55 +40,157 @@ export function formatDuration(seconds: number): string {
   return `${Math.floor(whole / 3600)} h ${String(Math.floor((whole % 3600) / 60)).padStart(2, "0")} min`;
 }
 
+/** "train a: 120/3000 steps (4%), 12/s, 4 min 00 s left, loss 0.61". */
+export function formatRow(row: StageRow): string {
+  const { stage, done, total, unit, rate, etaSeconds, note } = row;
+  if (done === undefined || total === undefined) return `${stage}: running for ${formatDuration(row.elapsedSeconds)}`;
+  const share = total > 0 ? Math.floor((100 * done) / total) : 100;
+  const parts = [`${stage}: ${done}/${total} ${unit} (${share}%)`];
+  if (rate !== undefined) parts.push(`${rate >= 10 ? rate.toFixed(0) : rate.toFixed(2)}/s`);
+  if (etaSeconds !== undefined) parts.push(`${formatDuration(etaSeconds)} left`);
+  if (note !== undefined) parts.push(note);
+  return parts.join(", ");
+}
+
 const plainIntervalMs = 10_000;
 const terminalIntervalMs = 500;
+/** Lines of the board that are kept for stages; the rest is told as a number. */
+const rowsShown = 6;
 
-/** Prints what stages report, throttled; a line per stage event is always printed. */
+interface Known {
+  readonly since: number;
+  printed: number;
+  first?: { readonly at: number; readonly done: number };
+  last?: StageProgress;
+  /** When `last` came. */
+  at: number;
+}
+
+/** Prints what stages report, throttled; what is said is always printed. */
 export class Progress {
   readonly #sink: ProgressSink;
-  readonly #started = new Map<string, { at: number; done: number; printed: number }>();
-  #openLine = false;
+  readonly #stages = new Map<string, Known>();
+  #overview: () => readonly string[] = () => [];
+  #drawnLines = 0;
+  #drawnAt = Number.NEGATIVE_INFINITY;
 
   constructor(sink: ProgressSink) {
     this.#sink = sink;
   }
 
+  /** On a terminal these lines stand above those of the stages. Plain output has none: a log wants events. */
+  setOverview(lines: () => readonly string[]): void {
+    this.#overview = lines;
+  }
+
   /** A sentence of its own line. */
   say(text: string): void {
-    if (this.#openLine) this.#sink.write("\r\x1b[K");
-    this.#openLine = false;
-    this.#sink.write(`${text}\n`);
+    const board = this.#drawnLines > 0 ? this.#board() : [];
+    this.#sink.write(`${this.#toTop()}${this.#drawnLines > 0 ? "\x1b[J" : ""}${text}\n${this.#drawn(board)}`);
+  }
+
+  /** A stage has begun; `update` does the same for one that is not known yet. */
+  begin(stage: string): void {
+    const now = this.#sink.now();
+    this.#stages.set(stage, { since: now, printed: now, at: now });
   }
 
   /** Called as often as the stage likes. */
   update(stage: string, progress: StageProgress): void {
     const now = this.#sink.now();
-    const interval = this.#sink.isTerminal ? terminalIntervalMs : plainIntervalMs;
-    const known = this.#started.get(stage);
-    if (known === undefined) {
-      this.#started.set(stage, { at: now, done: progress.done, printed: now });
-      return;
-    }
-    if (now - known.printed < interval) return;
-    known.printed = now;
-    const seconds = (now - known.at) / 1000;
-    const rate = (progress.done - known.done) / seconds;
-    const eta = rate > 0 ? `, ${formatDuration((progress.total - progress.done) / rate)} left` : "";
-    const share = progress.total > 0 ? Math.floor((100 * progress.done) / progress.total) : 100;
-    const shown = rate >= 10 ? rate.toFixed(0) : rate.toFixed(2);
-    const note = progress.note === undefined ? "" : `, ${progress.note}`;
-    const line = `  ${stage}: ${progress.done}/${progress.total} ${progress.unit} (${share}%), ${shown}/s${eta}${note}`;
-    if (this.#sink.isTerminal) {
-      this.#sink.write(`\r\x1b[K${line}`);
-      this.#openLine = true;
-    } else {
-      this.#sink.write(`${line}\n`);
-    }
+    if (!this.#stages.has(stage)) this.begin(stage);
+    const known = this.#stages.get(stage);
+    if (known === undefined) return;
+    known.first ??= { at: now, done: progress.done };
+    known.last = progress;
+    known.at = now;
+    this.#show(now);
   }
 
   /** The stage has ended; its clock is forgotten. */
   finish(stage: string, text: string): void {
-    this.#started.delete(stage);
+    this.#stages.delete(stage);
     this.say(text);
   }
+
+  /** The stages that run, in the order in which they began. */
+  rows(): StageRow[] {
+    const now = this.#sink.now();
+    return [...this.#stages].map(([stage, known]) => rowOf(stage, known, now));
+  }
+
+  /** Shows what is due now: called by the clock while nobody reports. */
+  tick(): void {
+    this.#show(this.#sink.now());
+  }
+
+  /** Takes the board away; what was said stays. */
+  close(): void {
+    if (this.#drawnLines > 0) this.#sink.write(`${this.#toTop()}\x1b[J`);
+    this.#drawnLines = 0;
+    this.#stages.clear();
+    this.setOverview(() => []);
+  }
+
+  /** Somebody else has written to the terminal: the board stays where it is, the next one is drawn below. */
+  leaveBoard(): void {
+    this.#drawnLines = 0;
+  }
+
+  #show(now: number): void {
+    if (this.#sink.isTerminal) {
+      // What began a moment ago may be over before anybody could read of it.
+      const isNew = [...this.#stages.values()].every(({ since }) => now - since < terminalIntervalMs);
+      if (isNew || now - this.#drawnAt < terminalIntervalMs) return;
+      this.#drawnAt = now;
+      const top = this.#toTop();
+      this.#sink.write(`${top}${this.#drawn(this.#board())}\x1b[J`);
+      return;
+    }
+    for (const [stage, known] of this.#stages) {
+      if (now - known.printed < plainIntervalMs) continue;
+      known.printed = now;
+      this.#sink.write(`  ${formatRow(rowOf(stage, known, now))}\n`);
+    }
+  }
+
+  #board(): string[] {
+    const { columns, rows } = this.#sink.size?.() ?? { columns: 80, rows: 24 };
+    const overview = this.#overview();
+    const room = Math.max(1, Math.min(rowsShown, rows - 2 - overview.length));
+    const stages = this.rows();
+    const shown = stages.slice(0, stages.length > room ? room - 1 : room).map((row) => `  ${formatRow(row)}`);
+    if (stages.length > room) shown.push(`  and ${stages.length - shown.length} more`);
+    // A line that wraps would be two, and the next board would begin in the middle of this one.
+    return [...overview, ...shown].slice(0, Math.max(1, rows - 1)).map((line) => line.slice(0, Math.max(1, columns - 1)));
+  }
+
+  /** The cursor stands at the end of the board's last line; this takes it to the begin of its first. */
+  #toTop(): string {
+    if (this.#drawnLines === 0) return "";
+    return this.#drawnLines === 1 ? "\r" : `\r\x1b[${this.#drawnLines - 1}A`;
+  }
+
+  /** Lines over those that stood there: nothing is blank for a moment, so nothing flickers. */
+  #drawn(lines: readonly string[]): string {
+    this.#drawnLines = lines.length;
+    return lines.map((line) => `${line}\x1b[K`).join("\n");
+  }
+}
+
+function rowOf(stage: string, { since, first, last, at }: Known, now: number): StageRow {
+  const elapsedSeconds = (now - since) / 1000;
+  if (first === undefined || last === undefined) return { stage, elapsedSeconds };
+  // Up to the last report: a rate that falls between two of them would say that the stage slows down. A long silence counts.
+  const seconds = ((now - at > plainIntervalMs ? now : at) - first.at) / 1000;
+  const rate = seconds > 0 ? (last.done - first.done) / seconds : undefined;
+  const sinceReport = (now - at) / 1000;
+  const left = rate !== undefined && rate > 0 ? Math.max(0, (last.total - last.done) / rate - sinceReport) : undefined;
+  return {
+    stage,
+    elapsedSeconds,
+    ...last,
+    ...(rate === undefined ? {} : { rate }),
+    ...(left === undefined ? {} : { etaSeconds: left }),
+  };
 }

@@ -1,12 +1,11 @@
 // A* with unit costs, as in Searchformer: open nodes by cost so far plus estimate. Never text.
 import type { Rng } from "../lib/rng.ts";
-import type { Puzzle } from "../puzzle/puzzle.ts";
-import { estimateOf } from "./estimate.ts";
 import type { SearchEvent } from "./events.ts";
 import { Frontier, type Ranked } from "./frontier.ts";
 import type { SettingsOf } from "./settings.ts";
-import { isSolution, type Solver } from "./solver.ts";
-import { childrenOf, pathTo, rootNode, type TreeNode } from "./tree.ts";
+import type { Solver } from "./solver.ts";
+import { type Space, solverOf } from "./space.ts";
+import { pathTo, type TreeNode } from "./tree.ts";
 
 type AStarSettings = SettingsOf<"astar">;
 
@@ -15,37 +14,33 @@ interface OpenNode<State> extends TreeNode<State>, Ranked {
   readonly cost: number;
 }
 
-function* search<Options, Problem, State, Action>(
-  puzzle: Puzzle<Options, Problem, State, Action>,
-  problem: Problem,
+function* search<State, Action>(
+  space: Space<State, Action>,
   settings: AStarSettings,
   rng: Rng,
 ): Generator<SearchEvent<Action, State>, void> {
-  const estimate = estimateOf(puzzle, problem, settings.heuristic);
-  const maxNodes = settings.maxNodes ?? Number.POSITIVE_INFINITY;
-  const root = rootNode(puzzle, problem);
-  const costs = new Map([[root.key, 0]]);
+  const estimate = space.estimate(settings.heuristic);
+  const costs = new Map([[space.root.key, 0]]);
   const frontier = new Frontier<OpenNode<State>>();
-  frontier.push({ ...root, priority: 0, tie: 0, cost: 0 });
-  let nodes = 0;
+  frontier.push({ ...space.root, priority: 0, tie: 0, cost: 0 });
   for (let node = frontier.pop(); node; node = frontier.pop()) {
     // A cheaper way to the state was found since: the node is stale.
     if ((costs.get(node.key) ?? 0) < node.cost) continue;
     if (node.parent) yield { kind: "visit", node: node.id };
-    if (isSolution(puzzle, problem, node.state)) {
+    if (space.isSolution(node.state)) {
       yield { kind: "goal", node: node.id };
       yield { kind: "answer", path: pathTo(node) };
       return;
     }
     yield { kind: "expand", node: node.id };
     const cost = node.cost + 1;
-    const children = childrenOf(puzzle, problem, node.state);
+    const children = space.children(node.state);
     for (const { action, state } of settings.childOrder === "random" ? rng.shuffled(children) : children) {
-      const key = puzzle.stateKey(state);
+      const key = space.stateKey(state);
       if ((costs.get(key) ?? Number.POSITIVE_INFINITY) <= cost) continue;
       costs.set(key, cost);
-      if (nodes >= maxNodes) return;
-      const id = ++nodes;
+      const id = space.nextNode();
+      if (id === undefined) return;
       yield { kind: "generate", node: id, parent: node.id, action };
       const tie = settings.ties === "random" ? rng.uint32() : 0;
       frontier.push({ id, state, key, parent: node, priority: cost + estimate(state), tie, cost });
@@ -62,4 +57,4 @@ function* search<Options, Problem, State, Action>(
  * distance the answer is a shortest way. An exhausted space ends the events in `deadEnd` of the root. The rng is drawn
  * from for random ties and child order alone.
  */
-export const aStar: Solver<AStarSettings> = { name: "astar", solve: search };
+export const aStar: Solver<AStarSettings> = solverOf("astar", search);

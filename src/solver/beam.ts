@@ -1,34 +1,26 @@
 // Stream of Search's breadth-first search with a beam: best nodes first, few children kept of each. Never text.
 import type { Rng } from "../lib/rng.ts";
-import type { Puzzle } from "../puzzle/puzzle.ts";
-import { estimateOf, ratedChildren } from "./estimate.ts";
+import { ratedChildren } from "./estimate.ts";
 import type { SearchEvent } from "./events.ts";
 import { Frontier, type Ranked } from "./frontier.ts";
 import type { SettingsOf } from "./settings.ts";
-import { isSolution, type Solver } from "./solver.ts";
-import { Recurrence, rootNode, type TreeNode } from "./tree.ts";
+import type { Solver } from "./solver.ts";
+import { rootFirst, type Space, solverOf } from "./space.ts";
+import { Recurrence, type TreeNode } from "./tree.ts";
 
 type BeamSettings = SettingsOf<"beam">;
 
 interface OpenNode<State> extends TreeNode<State>, Ranked {}
 
-function* search<Options, Problem, State, Action>(
-  puzzle: Puzzle<Options, Problem, State, Action>,
-  problem: Problem,
+function* search<State, Action>(
+  space: Space<State, Action>,
   settings: BeamSettings,
   rng: Rng,
 ): Generator<SearchEvent<Action, State>, void> {
-  const estimate = estimateOf(puzzle, problem, settings.heuristic);
-  const maxNodes = settings.maxNodes ?? Number.POSITIVE_INFINITY;
+  const estimate = space.estimate(settings.heuristic);
   const recurrence = new Recurrence();
   const frontier = new Frontier<OpenNode<State>>();
-  const root = rootNode(puzzle, problem);
-  if (isSolution(puzzle, problem, root.state)) {
-    yield { kind: "goal", node: 0 };
-    return;
-  }
-  frontier.push({ ...root, priority: 0, tie: 0 });
-  let nodes = 0;
+  frontier.push({ ...space.root, priority: 0, tie: 0 });
   while (frontier.size > 0) {
     for (const node of takeBatch(frontier, settings.width)) {
       if (node.parent && recurrence.refuses(node.parent, node.key)) continue;
@@ -36,20 +28,20 @@ function* search<Options, Problem, State, Action>(
       yield { kind: "expand", node: node.id };
       recurrence.expand(node);
       const kept = [];
-      for (const { action, state, estimate: priority } of ratedChildren(puzzle, problem, node.state, estimate)) {
-        const key = puzzle.stateKey(state);
+      for (const { action, state, estimate: priority } of ratedChildren(space.children(node.state), estimate)) {
+        const key = space.stateKey(state);
         if (!recurrence.refuses(node, key)) kept.push({ action, state, priority, key });
         if (kept.length === settings.width) break;
       }
       for (const { action, state, priority, key } of rng.shuffled(kept)) {
-        if (nodes >= maxNodes) return;
-        const id = ++nodes;
+        const id = space.nextNode();
+        if (id === undefined) return;
         yield { kind: "generate", node: id, parent: node.id, action };
-        if (isSolution(puzzle, problem, state)) {
+        if (space.isSolution(state)) {
           yield { kind: "goal", node: id };
           return;
         }
-        if (puzzle.actions(problem, state).length === 0) yield { kind: "deadEnd", node: id };
+        if (space.isLeaf(state)) yield { kind: "deadEnd", node: id };
         else frontier.push({ id, state, key, parent: node, priority, tie: 0 });
       }
     }
@@ -77,4 +69,4 @@ function takeBatch<State>(frontier: Frontier<OpenNode<State>>, width: number): O
  * Corrected against the published code: leaves are never put back to be "expanded". Its ties in the heap, an accident of
  * `heapq`, go by order of generation here, and children come from the puzzle's `actions`.
  */
-export const beam: Solver<BeamSettings> = { name: "beam", solve: search };
+export const beam: Solver<BeamSettings> = solverOf("beam", rootFirst(search));

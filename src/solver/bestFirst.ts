@@ -1,50 +1,41 @@
 // Greedy best-first search: always the open node that looks nearest to the goal. Never text.
 import type { Rng } from "../lib/rng.ts";
-import type { Puzzle } from "../puzzle/puzzle.ts";
-import { estimateOf } from "./estimate.ts";
 import type { SearchEvent } from "./events.ts";
 import { Frontier, type Ranked } from "./frontier.ts";
 import type { SettingsOf } from "./settings.ts";
-import { isSolution, type Solver } from "./solver.ts";
-import { childrenOf, rootNode, type TreeNode } from "./tree.ts";
+import type { Solver } from "./solver.ts";
+import { rootFirst, type Space, solverOf } from "./space.ts";
+import type { TreeNode } from "./tree.ts";
 
 type BestFirstSettings = SettingsOf<"best-first">;
 
 interface OpenNode<State> extends TreeNode<State>, Ranked {}
 
-function* search<Options, Problem, State, Action>(
-  puzzle: Puzzle<Options, Problem, State, Action>,
-  problem: Problem,
+function* search<State, Action>(
+  space: Space<State, Action>,
   settings: BestFirstSettings,
   rng: Rng,
 ): Generator<SearchEvent<Action, State>, void> {
-  const estimate = estimateOf(puzzle, problem, settings.heuristic);
-  const maxNodes = settings.maxNodes ?? Number.POSITIVE_INFINITY;
-  const root = rootNode(puzzle, problem);
-  if (isSolution(puzzle, problem, root.state)) {
-    yield { kind: "goal", node: 0 };
-    return;
-  }
-  const known = new Set([root.key]);
+  const estimate = space.estimate(settings.heuristic);
+  const known = new Set([space.root.key]);
   const frontier = new Frontier<OpenNode<State>>();
-  frontier.push({ ...root, priority: 0, tie: 0 });
-  let nodes = 0;
+  frontier.push({ ...space.root, priority: 0, tie: 0 });
   for (let node = frontier.pop(); node; node = frontier.pop()) {
     if (node.parent) yield { kind: "visit", node: node.id };
     yield { kind: "expand", node: node.id };
-    const children = childrenOf(puzzle, problem, node.state);
+    const children = space.children(node.state);
     for (const { action, state } of settings.childOrder === "random" ? rng.shuffled(children) : children) {
-      const key = puzzle.stateKey(state);
+      const key = space.stateKey(state);
       if (known.has(key)) continue;
       known.add(key);
-      if (nodes >= maxNodes) return;
-      const id = ++nodes;
+      const id = space.nextNode();
+      if (id === undefined) return;
       yield { kind: "generate", node: id, parent: node.id, action };
-      if (isSolution(puzzle, problem, state)) {
+      if (space.isSolution(state)) {
         yield { kind: "goal", node: id };
         return;
       }
-      if (puzzle.actions(problem, state).length === 0) {
+      if (space.isLeaf(state)) {
         yield { kind: "deadEnd", node: id };
         continue;
       }
@@ -61,4 +52,4 @@ function* search<Options, Problem, State, Action>(
  * the search, a leaf is a `deadEnd`. An exhausted space ends the events in `deadEnd` of the root. The rng is drawn from
  * for random ties and child order alone.
  */
-export const bestFirst: Solver<BestFirstSettings> = { name: "best-first", solve: search };
+export const bestFirst: Solver<BestFirstSettings> = solverOf("best-first", rootFirst(search));

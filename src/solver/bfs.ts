@@ -1,34 +1,29 @@
 // Plain breadth-first search that lists every child of what it expands, then tells the way back and forth. Never text.
-import type { Puzzle } from "../puzzle/puzzle.ts";
 import type { SearchEvent } from "./events.ts";
 import type { SettingsOf } from "./settings.ts";
-import { isSolution, type Solver } from "./solver.ts";
-import { childrenOf, pathTo, rootNode, type TreeNode } from "./tree.ts";
+import type { Solver } from "./solver.ts";
+import { type Space, solverOf } from "./space.ts";
+import { pathTo, type TreeNode } from "./tree.ts";
 
 type BfsSettings = SettingsOf<"bfs">;
 
-function* search<Options, Problem, State, Action>(
-  puzzle: Puzzle<Options, Problem, State, Action>,
-  problem: Problem,
-  settings: BfsSettings,
-): Generator<SearchEvent<Action, State>, void> {
-  const maxNodes = settings.maxNodes ?? Number.POSITIVE_INFINITY;
-  const root = rootNode(puzzle, problem);
-  let goal = isSolution(puzzle, problem, root.state) ? root : undefined;
+function* search<State, Action>(space: Space<State, Action>): Generator<SearchEvent<Action, State>, void> {
+  const { root } = space;
+  let goal = space.isSolution(root.state) ? root : undefined;
   const expanded = new Set<string>();
   const queue = [root];
-  let nodes = 0;
   for (let head = 0; head < queue.length && !goal; head++) {
     const node = queue[head] as TreeNode<State>;
     if (expanded.has(node.key)) continue;
     expanded.add(node.key);
     if (node.parent) yield { kind: "visit", node: node.id };
     yield { kind: "expand", node: node.id };
-    for (const { action, state } of childrenOf(puzzle, problem, node.state)) {
-      if (nodes >= maxNodes) return;
-      const child = { id: ++nodes, state, key: puzzle.stateKey(state), parent: node };
-      yield { kind: "generate", node: child.id, parent: node.id, action };
-      if (!goal && isSolution(puzzle, problem, state)) goal = child;
+    for (const { action, state } of space.children(node.state)) {
+      const id = space.nextNode();
+      if (id === undefined) return;
+      const child = { id, state, key: space.stateKey(state), parent: node };
+      yield { kind: "generate", node: id, parent: node.id, action };
+      if (!goal && space.isSolution(state)) goal = child;
       queue.push(child);
     }
   }
@@ -48,4 +43,4 @@ function* search<Options, Problem, State, Action>(
  * `goal`, `traceback` and `answer`, which is a shortest way; an exhausted space ends them in `deadEnd` of the root.
  * Draws nothing from the rng.
  */
-export const bfs: Solver<BfsSettings> = { name: "bfs", solve: search };
+export const bfs: Solver<BfsSettings> = solverOf("bfs", search);

@@ -1,23 +1,13 @@
 // Depth-first search as in Stream of Search: children in the order of a heuristic, hopeless ones dropped. Never text.
-import type { Puzzle } from "../puzzle/puzzle.ts";
-import { estimateOf, type RatedChild, ratedChildren } from "./estimate.ts";
+import { DepthFirst } from "./depthFirst.ts";
+import { ratedChildren } from "./estimate.ts";
 import type { SearchEvent } from "./events.ts";
 import type { SettingsOf } from "./settings.ts";
-import { isSolution, type Solver } from "./solver.ts";
-import { Recurrence, rootNode, type TreeNode } from "./tree.ts";
+import type { Solver } from "./solver.ts";
+import { rootFirst, type Space, solverOf } from "./space.ts";
+import type { TreeNode } from "./tree.ts";
 
 type DfsSettings = SettingsOf<"dfs">;
-
-interface Frame<State, Action> {
-  readonly node: TreeNode<State>;
-  /** Whether the state has no legal action at all. */
-  readonly leaf: boolean;
-  /** The children that were not dropped, best first. */
-  readonly kept: readonly RatedChild<State, Action>[];
-  /** Index of the child whose turn is next. */
-  next: number;
-  expanded: boolean;
-}
 
 /** The largest estimate a child may have. A problem without a number `target` sets no bound of that name. */
 function boundOf(problem: unknown, threshold: DfsSettings["threshold"]): number {
@@ -26,52 +16,46 @@ function boundOf(problem: unknown, threshold: DfsSettings["threshold"]): number 
   return threshold === "target" && typeof target === "number" ? target : Number.POSITIVE_INFINITY;
 }
 
-function* search<Options, Problem, State, Action>(
-  puzzle: Puzzle<Options, Problem, State, Action>,
-  problem: Problem,
+function* search<State, Action>(
+  space: Space<State, Action>,
   settings: DfsSettings,
 ): Generator<SearchEvent<Action, State>, void> {
-  const estimate = estimateOf(puzzle, problem, settings.heuristic);
-  const bound = boundOf(problem, settings.threshold);
-  const maxNodes = settings.maxNodes ?? Number.POSITIVE_INFINITY;
-  const recurrence = new Recurrence();
-  const open = (node: TreeNode<State>): Frame<State, Action> => {
-    recurrence.expand(node);
-    const children = ratedChildren(puzzle, problem, node.state, estimate);
-    const kept = children.filter((child) => child.estimate <= bound);
-    return { node, leaf: children.length === 0, kept, next: 0, expanded: false };
+  const estimate = space.estimate(settings.heuristic);
+  const bound = boundOf(space.problem, settings.threshold);
+  const way = new DepthFirst<State, Action>(space.stateKey);
+  /** Answers whether the node has a legal action at all, one that was dropped included. */
+  const enter = (node: TreeNode<State>): boolean => {
+    const children = ratedChildren(space.children(node.state), estimate);
+    way.enter(
+      node,
+      children.filter((child) => child.estimate <= bound),
+    );
+    return children.length > 0;
   };
-  const root = rootNode(puzzle, problem);
-  if (isSolution(puzzle, problem, root.state)) {
-    yield { kind: "goal", node: 0 };
-    return;
-  }
-  const stack = [open(root)];
-  let nodes = 0;
-  for (let frame = stack.at(-1); frame; frame = stack.at(-1)) {
-    const { node } = frame;
-    const child = frame.kept[frame.next++];
+  enter(space.root);
+  let last = space.root.id;
+  for (let here = way.here; here; here = way.here) {
+    const { node } = here;
+    const child = way.nextChild(here);
     if (child === undefined) {
-      stack.pop();
+      way.leave();
       continue;
     }
-    const key = puzzle.stateKey(child.state);
-    if (recurrence.refuses(node, key)) continue;
-    if (nodes >= maxNodes) return;
-    yield frame.expanded ? { kind: "backtrack", from: nodes, to: node.id } : { kind: "expand", node: node.id };
-    frame.expanded = true;
-    const id = ++nodes;
+    const id = space.nextNode();
+    if (id === undefined) return;
+    yield here.expanded ? { kind: "backtrack", from: last, to: node.id } : { kind: "expand", node: node.id };
+    here.expanded = true;
+    last = id;
     yield { kind: "generate", node: id, parent: node.id, action: child.action };
-    if (isSolution(puzzle, problem, child.state)) {
+    if (space.isSolution(child.state)) {
       yield { kind: "goal", node: id };
       return;
     }
-    const below = open({ id, state: child.state, key, parent: node });
-    if (below.leaf) {
-      yield { kind: "deadEnd", node: id };
-    } else {
+    if (enter({ id, state: child.state, key: child.key, parent: node })) {
       yield { kind: "visit", node: id };
-      stack.push(below);
+    } else {
+      yield { kind: "deadEnd", node: id };
+      way.leave();
     }
   }
 }
@@ -85,4 +69,4 @@ function* search<Options, Problem, State, Action>(
  * events end. Where states recur (graphs, mazes), each is expanded once: see `Recurrence`. Draws nothing from the rng.
  * Unlike the published code, children come from the puzzle's `actions`, so their order does not depend on the prompt's.
  */
-export const dfs: Solver<DfsSettings> = { name: "dfs", solve: search };
+export const dfs: Solver<DfsSettings> = solverOf("dfs", rootFirst(search));

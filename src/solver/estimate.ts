@@ -2,7 +2,7 @@
 import { UserError } from "../lib/errors.ts";
 import { nearest, quote } from "../lib/text.ts";
 import type { Heuristics, Puzzle } from "../puzzle/puzzle.ts";
-import { type Child, childrenOf } from "./tree.ts";
+import type { Child } from "./tree.ts";
 
 type Informed<Problem, State> = Pick<Puzzle<unknown, Problem, State, unknown>, "name" | "heuristics">;
 
@@ -20,7 +20,7 @@ export function findHeuristic<Problem, State>(
     "solver-heuristic",
     names.length === 0
       ? `${found}, nor any other. Take a solver that works without: exhaustive, optimal, bfs or mcts.`
-      : `${found}; there is: ${names.join(", ")}.${near ? ` Did you mean ${quote(near)}?` : ""}`,
+      : `${found}; there is: ${names.join(", ")}.${near ? ` Did you mean ${quote(near)}?` : ` Name one beside the solver's kind.`}`,
   );
 }
 
@@ -38,14 +38,12 @@ export interface RatedChild<State, Action> extends Child<State, Action> {
   readonly estimate: number;
 }
 
-/** The children of a state in ascending order of their estimates; equal ones stay in the puzzle's order of actions. */
-export function ratedChildren<Problem, State, Action>(
-  puzzle: Puzzle<unknown, Problem, State, Action>,
-  problem: Problem,
-  state: State,
+/** Children in ascending order of their estimates; equal ones stay in the order that they came in. */
+export function ratedChildren<State, Action>(
+  children: readonly Child<State, Action>[],
   estimate: Estimate<State>,
 ): RatedChild<State, Action>[] {
-  return childrenOf(puzzle, problem, state)
+  return children
     .map((child) => ({ action: child.action, state: child.state, estimate: estimate(child.state) }))
     .sort((a, b) => a.estimate - b.estimate);
 }

@@ -1,11 +1,11 @@
 // Monte-Carlo tree search (UCT), told as one walk through the tree it grows. Never text.
 import type { Rng } from "../lib/rng.ts";
-import type { Puzzle } from "../puzzle/puzzle.ts";
-import { type Estimate, estimateOf } from "./estimate.ts";
+import type { Estimate } from "./estimate.ts";
 import type { SearchEvent } from "./events.ts";
 import type { SettingsOf } from "./settings.ts";
-import { isSolution, type Solver } from "./solver.ts";
-import { type Child, childrenOf, rootNode, type TreeNode } from "./tree.ts";
+import type { Solver } from "./solver.ts";
+import { rootFirst, type Space, solverOf } from "./space.ts";
+import type { Child, TreeNode } from "./tree.ts";
 
 type MctsSettings = SettingsOf<"mcts">;
 
@@ -24,14 +24,13 @@ interface MctsNode<State, Action> extends TreeNode<State> {
 /** How good a state looks, in (0, 1]: 1 where the estimate is 0. */
 const promise = (estimate: number) => 1 / (1 + estimate);
 
-function grow<Options, Problem, State, Action>(
-  puzzle: Puzzle<Options, Problem, State, Action>,
-  problem: Problem,
+function grow<State, Action>(
+  space: Space<State, Action>,
   node: TreeNode<State>,
   parent: MctsNode<State, Action> | undefined,
   estimate: Estimate<State> | undefined,
 ): MctsNode<State, Action> {
-  const untried = childrenOf(puzzle, problem, node.state);
+  const untried = space.children(node.state);
   const weights = untried.map(({ state }) => (estimate ? promise(estimate(state)) : 1));
   return { id: node.id, state: node.state, key: node.key, parent, untried, weights, open: [], visits: 0, value: 0 };
 }
@@ -73,20 +72,13 @@ function backUp<State, Action>(leaf: MctsNode<State, Action>, reward: number): v
   }
 }
 
-function* search<Options, Problem, State, Action>(
-  puzzle: Puzzle<Options, Problem, State, Action>,
-  problem: Problem,
+function* search<State, Action>(
+  space: Space<State, Action>,
   settings: MctsSettings,
   rng: Rng,
 ): Generator<SearchEvent<Action, State>, void> {
-  const estimate = settings.heuristic === undefined ? undefined : estimateOf(puzzle, problem, settings.heuristic);
-  const maxNodes = settings.maxNodes ?? Number.POSITIVE_INFINITY;
-  const root = grow<Options, Problem, State, Action>(puzzle, problem, rootNode(puzzle, problem), undefined, estimate);
-  if (isSolution(puzzle, problem, root.state)) {
-    yield { kind: "goal", node: 0 };
-    return;
-  }
-  let nodes = 0;
+  const estimate = settings.heuristic === undefined ? undefined : space.estimate(settings.heuristic);
+  const root = grow(space, space.root, undefined, estimate);
   for (let simulation = 0; simulation < settings.simulations; simulation++) {
     let node = root;
     for (;;) {
@@ -96,16 +88,16 @@ function* search<Options, Problem, State, Action>(
         node = next;
       } else {
         const { action, state } = draw(node, rng);
-        const key = puzzle.stateKey(state);
+        const key = space.stateKey(state);
         if (recurs(node, key)) continue;
-        if (nodes >= maxNodes) return;
-        const id = ++nodes;
+        const id = space.nextNode();
+        if (id === undefined) return;
         yield { kind: "generate", node: id, parent: node.id, action };
-        if (isSolution(puzzle, problem, state)) {
+        if (space.isSolution(state)) {
           yield { kind: "goal", node: id };
           return;
         }
-        const child = grow(puzzle, problem, { id, state, key, parent: node }, node, estimate);
+        const child = grow(space, { id, state, key, parent: node }, node, estimate);
         node.open.push(child);
         node = child;
       }
@@ -127,4 +119,4 @@ function* search<Options, Problem, State, Action>(
  * visits; rollouts draw actions by the same weight, or uniformly. A part of the tree where nothing is untried is not
  * entered again; when that is all of it the events end in `deadEnd` of the root.
  */
-export const mcts: Solver<MctsSettings> = { name: "mcts", solve: search };
+export const mcts: Solver<MctsSettings> = solverOf("mcts", rootFirst(search));

@@ -10,7 +10,7 @@ import { bfs } from "./bfs.ts";
 import { dfs } from "./dfs.ts";
 import { findHeuristic } from "./estimate.ts";
 import type { SearchEvent } from "./events.ts";
-import { exhaustiveSolver } from "./exhaustive.ts";
+import { exhaustive } from "./exhaustive.ts";
 import { mcts } from "./mcts.ts";
 import { optimal } from "./optimal.ts";
 import type { SettingsOf, SolverSettings } from "./settings.ts";
@@ -19,7 +19,7 @@ import { sudokuSolver } from "./sudoku.ts";
 import { think } from "./think.ts";
 
 export const solvers: { readonly [Kind in SolverSettings["kind"]]: Solver<SettingsOf<Kind>> } = {
-  exhaustive: exhaustiveSolver,
+  exhaustive,
   optimal,
   dfs,
   beam,

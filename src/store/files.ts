@@ -1,26 +1,40 @@
 // Files that survive a crash: atomic writes, append-only JSON lines, digests. The base of everything under store/.
 import { createHash, randomUUID } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { type FileHandle, mkdir, open, rename, rm, stat } from "node:fs/promises";
-import { dirname } from "node:path";
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { UserError } from "../lib/errors.ts";
 import type { Json } from "../lib/hash.ts";
+import { describeDisk } from "./disk.ts";
 
-const reasons: Readonly<Record<string, string>> = {
-  ENOSPC: "the disk is full. Free space, or put `store:` on another disk; finished stages are kept",
-  EDQUOT: "the disk quota is used up. Free space, or put `store:` on another disk; finished stages are kept",
-  EROFS: "the file system is read-only. Choose another folder with `store:` or --results",
-  EACCES: "permission denied. Choose a folder that you may write to with `store:` or --results",
-  EPERM: "permission denied. Choose a folder that you may write to with `store:` or --results",
-  ENOTDIR: "a part of the path is a file, not a folder. Choose another folder with `store:` or --results",
+const makeRoom =
+  "Free space (`backtrail store gc` shows what no sweep uses), or put `store:` on another disk; what is finished is kept";
+const another = "Choose another folder with `store:` or --results";
+const writable = "Choose a folder that you may write to with `store:` or --results";
+/** Code of the file system -> what is wrong, and what to do. */
+const reasons: Readonly<Record<string, readonly [string, string]>> = {
+  ENOSPC: ["the disk is full", makeRoom],
+  EDQUOT: ["the disk quota is used up", makeRoom],
+  EROFS: ["the file system is read-only", another],
+  EACCES: ["permission denied", writable],
+  EPERM: ["permission denied", writable],
+  ENOTDIR: ["a part of the path is a file, not a folder", another],
 };
 
 /** Turns what the file system refuses into a sentence for the user; anything else is returned as it is. */
 export function storeError(error: unknown, path: string): unknown {
-  const reason = reasons[(error as NodeJS.ErrnoException).code ?? ""];
-  return error instanceof UserError || reason === undefined
-    ? error
-    : new UserError("store", `${path}: ${reason}.`, { cause: error });
+  const { code = "" } = error as NodeJS.ErrnoException;
+  const reason = reasons[code];
+  if (error instanceof UserError || reason === undefined) return error;
+  const [what, mend] = reason;
+  const disk = code === "ENOSPC" ? ` (${describeDisk(path)})` : "";
+  return new UserError("store", `${path}: ${what}${disk}. ${mend}.`, { cause: error });
+}
+
+/** Whether an error, or what it was made of by `storeError`, says that a disk or a quota is full. */
+export function isDiskFull(error: unknown): boolean {
+  const cause = (error instanceof UserError ? error.cause : error) as NodeJS.ErrnoException | undefined;
+  return cause?.code === "ENOSPC" || cause?.code === "EDQUOT";
 }
 
 /** Makes a folder with its parents. Throws UserError("store") naming the path and the reason. */
@@ -51,6 +65,19 @@ async function makeParentsFirst(path: string): Promise<void> {
   }
 }
 
+/** No write takes so long that lives; a file of that age is one that a killed process did not finish. */
+const tornAfterMs = 10 * 60_000;
+
+/** Removes temporary files of `writeAtomic` in a folder that nobody writes any more. */
+export async function clearTorn(directory: string): Promise<void> {
+  for (const name of await readdir(directory)) {
+    if (!/\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tmp$/.test(name)) continue;
+    const path = join(directory, name);
+    const found = await stat(path).catch(() => undefined);
+    if (found !== undefined && Date.now() - found.mtimeMs > tornAfterMs) await rm(path, { force: true });
+  }
+}
+
 /** Writes a whole file or nothing: temporary file beside it, fsync, rename, fsync of the folder. */
 export async function writeAtomic(path: string, data: string | Uint8Array): Promise<void> {
   const temporary = `${path}.${randomUUID()}.tmp`;
@@ -65,8 +92,9 @@ export async function writeAtomic(path: string, data: string | Uint8Array): Prom
     await rename(temporary, path);
     await syncPath(dirname(path));
   } catch (error) {
+    const told = storeError(error, path);
     await rm(temporary, { force: true }).catch(() => undefined);
-    throw storeError(error, path);
+    throw told;
   }
 }
 
@@ -121,9 +149,12 @@ export class JsonlWriter {
     return this.#chain;
   }
 
+  /** Returns when all lines are on disk. */
   async sync(): Promise<void> {
     await this.#chain;
-    await this.#file.sync();
+    await this.#file.sync().catch((error: unknown) => {
+      throw storeError(error, this.#path);
+    });
   }
 
   async close(): Promise<void> {
@@ -170,7 +201,9 @@ export async function* readJsonl<T>(path: string): AsyncGenerator<T> {
 async function* wholeLines(path: string): AsyncGenerator<Buffer> {
   let pending: Buffer[] = [];
   try {
-    for await (const data of createReadStream(path, { highWaterMark: 1 << 20 })) {
+    // A buffer no larger than the file: sweeps have thousands of files of a few lines.
+    const highWaterMark = Math.min(1 << 20, 1 + (await stat(path)).size);
+    for await (const data of createReadStream(path, { highWaterMark })) {
       const chunk = data as Buffer;
       let from = 0;
       for (let at = chunk.indexOf(newline); at >= 0; at = chunk.indexOf(newline, from)) {

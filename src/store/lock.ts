@@ -1,12 +1,13 @@
-// One run per sweep, one maker per dataset. Everybody who wants the lock puts a file of their own (whole, by rename) into the folder and only then
-// looks around: of two, the later one always sees the earlier, so both can never go on. A file whose process is gone is
-// cleared away; it can never come alive again, so nobody can clear a lock that is held.
+// Locks: one run per sweep, one maker per dataset, one collector or any number of runs per store. Everybody who wants a lock
+// puts a file of their own (whole, by rename) into the folder and only then looks around: of two, the later one always sees
+// the earlier, so both can never go on. A file whose process is gone is cleared away; it can never come alive again, so
+// nobody can clear a lock that is held.
 import { randomUUID } from "node:crypto";
 import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../lib/errors.ts";
-import { makeFolder, writeAtomic } from "./files.ts";
+import { clearTorn, makeFolder, writeAtomic } from "./files.ts";
 import { isAlive, type Owner, thisOwner } from "./owner.ts";
 
 export interface LockHolder extends Owner {
@@ -21,13 +22,27 @@ interface LockFile {
   readonly holder: LockHolder | undefined;
 }
 
-const lockPattern = /^running-.+\.lock$/;
+/** A way to hold a folder: how its files begin, and those of whom it cannot be held beside. */
+export interface LockMode {
+  readonly name: string;
+  readonly excludes: readonly string[];
+}
+
+const alone: LockMode = { name: "running", excludes: ["running"] };
 const attempts = 5;
 
 /** Who is running the sweep of this folder, or undefined. */
 export async function readLock(directory: string): Promise<LockHolder | undefined> {
-  for (const { holder } of await lockFiles(directory)) if (holder !== undefined && (await isAlive(holder))) return holder;
-  return undefined;
+  return (await lockHolders(directory, alone.name))[0];
+}
+
+/** Living processes that hold a folder in the mode of that name. */
+export async function lockHolders(directory: string, mode: string): Promise<LockHolder[]> {
+  const holders: LockHolder[] = [];
+  for (const { holder } of await lockFiles(directory, [mode])) {
+    if (holder !== undefined && (await isAlive(holder))) holders.push(holder);
+  }
+  return holders;
 }
 
 export interface Lock {
@@ -36,55 +51,69 @@ export interface Lock {
 
 /** Takes the lock of a sweep's folder, which is made. Throws UserError("sweep-locked") when another run holds it. */
 export async function lockSweep(directory: string): Promise<Lock> {
-  const taken = await tryLock(directory);
+  const taken = await tryLock(directory, alone);
   if ("path" in taken) throw locked(directory, taken);
   return taken;
 }
 
 /** Takes the lock of a dataset's folder, which is made. Throws UserError("dataset-locked") when another process is making it. */
 export async function lockDataset(directory: string, option: string): Promise<Lock> {
-  const taken = await tryLock(directory);
+  const taken = await tryLock(directory, alone);
   if (!("path" in taken)) return taken;
   const { path, holder } = taken;
-  const who =
-    holder === undefined ? "somebody" : `process ${holder.pid} on ${holder.host}, since ${holder.since} (${holder.command})`;
+  const who = holder === undefined ? "somebody" : describeHolder(holder);
   throw new UserError(
     "dataset-locked",
     `${option}: this dataset is being made by ${who}. Wait for it, or choose another folder. If that process is gone, remove ${path}.`,
   );
 }
 
-/** Whether a name in a folder is a lock's. */
-export function isLockName(name: string): boolean {
-  return lockPattern.test(name);
+/** "process 12 on host, since ... (command)". */
+export function describeHolder({ pid, host, since, command }: LockHolder): string {
+  return `process ${pid} on ${host}, since ${since} (${command})`;
 }
 
-/** Takes the lock of a folder as soon as nobody else holds it. `onWait` is told once who does. Rejects with AbortError. */
-export async function waitForLock(
-  directory: string,
-  options: { readonly signal: AbortSignal; readonly onWait: (holder: LockHolder | undefined) => void },
-): Promise<Lock> {
+/** Whether a name in a folder is that of a lock that one holds alone. */
+export function isLockName(name: string): boolean {
+  return isLockOf(name, alone.name);
+}
+
+function isLockOf(name: string, mode: string): boolean {
+  return name.startsWith(`${mode}-`) && name.endsWith(".lock");
+}
+
+export interface LockWait {
+  readonly signal: AbortSignal;
+  /** Told once who holds the lock. */
+  readonly onWait: (holder: LockHolder | undefined) => void;
+}
+
+/** Takes the lock of a folder, which is made, as soon as nobody holds it that it excludes. Rejects with AbortError. */
+export async function waitForLock(directory: string, options: LockWait, mode: LockMode = alone): Promise<Lock> {
   for (let told = false; ; told = true) {
-    const taken = await tryLock(directory);
+    const taken = await tryLock(directory, mode);
     if (!("path" in taken)) return taken;
     if (!told) options.onWait(taken.holder);
     await sleep(500, undefined, { signal: options.signal });
   }
 }
 
-/** The lock, or the file of who holds it. */
-async function tryLock(directory: string): Promise<Lock | LockFile> {
+/** The lock of a folder, which is made, or the file of who holds it. */
+export async function tryLock(directory: string, mode: LockMode): Promise<Lock | LockFile> {
   await makeFolder(directory);
   for (let attempt = 1; ; attempt++) {
-    const path = join(directory, `running-${process.pid}-${randomUUID()}.lock`);
+    const path = join(directory, `${mode.name}-${process.pid}-${randomUUID()}.lock`);
     const holder: LockHolder = {
       ...(await thisOwner()),
       command: process.argv.slice(1).join(" "),
       since: new Date().toISOString(),
     };
     await writeAtomic(path, JSON.stringify(holder));
-    const other = await otherHolder(directory, path);
-    if (other === undefined) return { release: () => rm(path, { force: true }) };
+    const other = await otherHolder(directory, path, mode);
+    if (other === undefined) {
+      await clearLeftovers(directory, mode);
+      return { release: () => rm(path, { force: true }) };
+    }
     await rm(path, { force: true });
     if (attempt === attempts) return other;
     // Two that begin at the same moment both step back; one comes again before the other.
@@ -92,9 +121,17 @@ async function tryLock(directory: string): Promise<Lock | LockFile> {
   }
 }
 
+/** Removes what killed processes left in the folder: their locks of this mode, and files torn in the writing. */
+async function clearLeftovers(directory: string, mode: LockMode): Promise<void> {
+  for (const { path, holder } of await lockFiles(directory, [mode.name])) {
+    if (holder !== undefined && !(await isAlive(holder))) await rm(path, { force: true });
+  }
+  await clearTorn(directory);
+}
+
 /** A lock beside `own` that somebody may hold. Those of dead processes are removed. */
-async function otherHolder(directory: string, own: string): Promise<LockFile | undefined> {
-  for (const file of await lockFiles(directory)) {
+async function otherHolder(directory: string, own: string, mode: LockMode): Promise<LockFile | undefined> {
+  for (const file of await lockFiles(directory, mode.excludes)) {
     if (file.path === own) continue;
     if (file.holder === undefined || (await isAlive(file.holder))) return file;
     await rm(file.path, { force: true });
@@ -102,8 +139,9 @@ async function otherHolder(directory: string, own: string): Promise<LockFile | u
   return undefined;
 }
 
-async function lockFiles(directory: string): Promise<LockFile[]> {
-  const names = (await readdir(directory).catch(() => [])).filter((name) => lockPattern.test(name)).sort();
+async function lockFiles(directory: string, modes: readonly string[]): Promise<LockFile[]> {
+  const present = await readdir(directory).catch(() => []);
+  const names = present.filter((name) => modes.some((mode) => isLockOf(name, mode))).sort();
   const files: LockFile[] = [];
   for (const name of names) {
     const path = join(directory, name);

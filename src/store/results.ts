@@ -6,7 +6,7 @@ import { makeFolder, storeError } from "./files.ts";
 
 const configName = "config.resolved.json";
 // The configuration goes last: while it is there, a move that was interrupted is taken up by the next run.
-const resultFiles = ["plan.json", "summary.json", "results.csv", "report.html", "page.json", configName];
+const resultFiles = ["plan.json", "summary.json", "results.csv", "report.html", "page.json", "progress.json", configName];
 
 /**
  * Moves the results of another configuration to `earlier/<first 12 of its digest>/` (with `-2`, `-3`, ... when results of
@@ -29,6 +29,14 @@ export async function keepEarlier(folder: string, configDigest: string): Promise
     });
   }
   return target;
+}
+
+/** Removes what a run that was killed while it wrote has left beside its results. For who holds the sweep's lock. */
+export async function clearTorn(folder: string): Promise<void> {
+  const torn = (await readdir(folder)).filter(
+    (name) => name.endsWith(".tmp") && resultFiles.some((file) => name.startsWith(`${file}.`)),
+  );
+  await Promise.all(torn.map((name) => rm(join(folder, name), { force: true })));
 }
 
 function digestIn(config: string): string {

@@ -108,7 +108,9 @@ const recordsAtOnce = 256;
  * Returns what a manifest needs.
  */
 export async function writeJsonl(path: string, records: Iterable<object | Json>): Promise<ShardFacts> {
-  const reserved = await open(path, "wx");
+  const reserved = await open(path, "wx").catch((error: unknown) => {
+    throw storeError(error, path);
+  });
   await reserved.close();
   const writer = await ShardWriter.open(path);
   try {

@@ -4,11 +4,13 @@
 import { randomUUID } from "node:crypto";
 import { mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join, relative } from "node:path";
+import { mapBounded } from "../lib/bounded.ts";
 import { UserError } from "../lib/errors.ts";
 import { digest, type Json, sha256 } from "../lib/hash.ts";
 import { makeFolder, sha256File, storeError, syncPath, writeAtomic } from "./files.ts";
-import { waitForLock } from "./lock.ts";
+import { type LockHolder, type LockWait, readLock, waitForLock } from "./lock.ts";
 import { isAlive, type Owner, thisOwner } from "./owner.ts";
+import { keepReserve } from "./reserve.ts";
 
 export interface Manifest {
   readonly kind: string;
@@ -40,9 +42,15 @@ export interface ArtefactOrigin {
   readonly inputs: Readonly<Record<string, Artefact>>;
   readonly code: Readonly<Record<string, string>>;
   readonly machine: Json;
+  /** When work on it began, by `performance.now()`: a clock that is set meanwhile must not be taken for work. Default: now. */
+  readonly begun?: number;
 }
 
-const manifestName = "manifest.json";
+export const manifestName = "manifest.json";
+/** Files that are read at a time: enough to keep a network disk busy. */
+export const filesAtOnce = 32;
+/** What lies in a store beside its kinds of artefacts. */
+export const storeFolders = { work: "work", locks: "locks", cache: "cache", trash: "trash", sweeps: "sweeps" } as const;
 
 export class Store {
   readonly root: string;
@@ -55,7 +63,7 @@ export class Store {
 
   /** The store at that folder, which is made. Throws UserError("store") naming the path and the reason. */
   static async open(root: string): Promise<Store> {
-    const work = join(root, "work");
+    const work = join(root, storeFolders.work);
     await makeFolder(work);
     try {
       const probe = join(root, `.probe-${randomUUID()}`);
@@ -67,6 +75,7 @@ export class Store {
     } catch (error) {
       throw storeError(error, root);
     }
+    await keepReserve(root);
     return new Store(root);
   }
 
@@ -114,8 +123,8 @@ export class Store {
     origin: ArtefactOrigin,
     write: (directory: string) => Promise<Json>,
   ): Promise<Artefact> {
-    const startedAt = new Date();
-    const draft = join(this.root, "work", await draftName(kind, key));
+    const begun = origin.begun ?? performance.now();
+    const draft = join(this.root, storeFolders.work, await draftName(kind, key));
     const target = join(this.root, kind, key);
     try {
       await mkdir(draft, { recursive: true });
@@ -133,8 +142,7 @@ export class Store {
         files,
         code: origin.code,
         machine: origin.machine,
-        startedAt: startedAt.toISOString(),
-        seconds: (Date.now() - startedAt.getTime()) / 1000,
+        ...timesSince(begun),
         summary,
       };
       await writeAtomic(join(draft, manifestName), `${JSON.stringify(manifest, null, 2)}\n`);
@@ -142,11 +150,12 @@ export class Store {
       await syncPath(join(this.root, kind));
       return { kind, key, directory: target, manifest };
     } catch (error) {
+      const told = storeError(error, target);
       await rm(draft, { recursive: true, force: true }).catch(() => undefined);
       const code = (error as NodeJS.ErrnoException).code;
       const first = code === "ENOTEMPTY" || code === "EEXIST" ? await this.find(kind, key) : undefined;
       if (first !== undefined) return first;
-      throw storeError(error, target);
+      throw told;
     }
   }
 
@@ -162,17 +171,17 @@ export class Store {
     return (await stat(this.#work(kind, key)).catch(() => undefined)) !== undefined;
   }
 
+  /** The living process that works on a stage. */
+  holder(kind: string, key: string): Promise<LockHolder | undefined> {
+    return readLock(join(this.root, storeFolders.locks, `${kind}-${key}`));
+  }
+
   /**
    * Has `make` work on a stage while no other process does: runs that share a store share its stages in progress. Whoever
    * waited finds the artefact of the other and makes nothing. What a crash left of a finished stage is cleared away.
    */
-  async exclusively(
-    kind: string,
-    key: string,
-    options: Parameters<typeof waitForLock>[1],
-    make: () => Promise<Artefact>,
-  ): Promise<Artefact> {
-    const lock = await waitForLock(join(this.root, "locks", `${kind}-${key}`), options);
+  async exclusively(kind: string, key: string, options: LockWait, make: () => Promise<Artefact>): Promise<Artefact> {
+    const lock = await waitForLock(join(this.root, storeFolders.locks, `${kind}-${key}`), options);
     try {
       const found = await this.find(kind, key);
       if (found === undefined) return await make();
@@ -187,21 +196,25 @@ export class Store {
     await rm(this.#work(kind, key), { recursive: true, force: true });
   }
 
-  /** All published artefacts of a kind, by manifest. */
+  /** All published artefacts of a kind, by manifest, in the order of their keys. Each call reads every manifest: call it once. */
   async list(kind: string): Promise<Manifest[]> {
     const keys = await readdir(join(this.root, kind)).catch(() => []);
-    const manifests: Manifest[] = [];
-    for (const key of keys.sort()) {
+    const manifests = await mapBounded(keys.sort(), filesAtOnce, async (key) => {
       const path = join(this.root, kind, key, manifestName);
       const text = await readFile(path, "utf8").catch(() => undefined);
-      if (text !== undefined) manifests.push(parseManifest(text, path));
-    }
-    return manifests;
+      return text === undefined ? [] : [parseManifest(text, path)];
+    });
+    return manifests.flat();
   }
 
   #work(kind: string, key: string): string {
-    return join(this.root, "work", `${kind}-${key}`);
+    return join(this.root, storeFolders.work, `${kind}-${key}`);
   }
+}
+
+function timesSince(begun: number): Pick<Manifest, "startedAt" | "seconds"> {
+  const elapsed = performance.now() - begun;
+  return { startedAt: new Date(Date.now() - elapsed).toISOString(), seconds: elapsed / 1000 };
 }
 
 /** Says whose draft it is, so that one left by a crash can be told from one in use. */
@@ -215,7 +228,7 @@ function hostMark(host: string): string {
 }
 
 /** Whether a name under work/ is the draft of a process of this host that is gone. */
-async function isAbandoned(name: string): Promise<boolean> {
+export async function isAbandoned(name: string): Promise<boolean> {
   const match = /^draft-.+-([0-9a-f]{8})\.(\d+)\.(\d*)\.[^.]+$/.exec(name);
   const { host } = await thisOwner();
   if (match === null || match[1] !== hostMark(host)) return false;

@@ -1,8 +1,9 @@
-// The files of a training in progress: metrics.jsonl, never counting a step twice, and the pointer to the checkpoint to
-// resume from. Implements train/journal.ts's port by shape; knows nothing of training.
-import { open, readdir, readFile, rm, stat } from "node:fs/promises";
+// The files of a training in progress: metrics.jsonl, never counting a step twice, and the checkpoints to resume from.
+// Implements train/journal.ts's port by shape; knows nothing of training.
+import { readdir, readFile, rm, stat } from "node:fs/promises";
 import { isAbsolute, join, relative, resolve, sep } from "node:path";
-import { readJsonl, storeError, writeAtomic } from "./files.ts";
+import { UserError } from "../lib/errors.ts";
+import { JsonlWriter, readJsonl, storeError, writeAtomic } from "./files.ts";
 
 interface Stepped {
   readonly step: number;
@@ -15,15 +16,25 @@ interface Pointer extends Stepped {
   readonly loss: number;
 }
 
+/** As it is written down: the path as seen from the work directory, so that a store may be moved. */
+interface RecordedPointer extends Pointer {
+  /** File below the checkpoint -> bytes when it was whole. Not in records of version 0.1.0. */
+  readonly files?: Readonly<Record<string, number>>;
+}
+
+const pointersName = "latest.json";
+// One to go on from, and one in case that one is damaged; both are dropped with the work directory when training is done.
+const keptCheckpoints = 2;
+
 /** Opens (or makes) the journal of a work directory. `outputDirectory` may be discarded too. */
 export async function openTrainJournal(work: string, outputDirectory: string): Promise<TrainFiles> {
   const path = join(work, "metrics.jsonl");
   try {
-    // What workers that were killed while they saved have left.
+    // What workers that were killed while they saved have left: a checkpoint gets its plain name when it is whole.
     for (const name of await readdir(work)) {
-      if (/^checkpoint-\d+\..*(partial|tmp)/.test(name)) await rm(join(work, name), { recursive: true, force: true });
+      if (/^checkpoint-\d+\./.test(name)) await rm(join(work, name), { recursive: true, force: true });
     }
-    return new TrainFiles(work, outputDirectory, await open(path, "a"));
+    return new TrainFiles(work, outputDirectory, await JsonlWriter.open(path));
   } catch (error) {
     throw storeError(error, path);
   }
@@ -33,21 +44,17 @@ export class TrainFiles {
   readonly #work: string;
   readonly #output: string;
   readonly #metrics: string;
-  #file: Awaited<ReturnType<typeof open>>;
+  #file: JsonlWriter;
 
-  constructor(work: string, output: string, file: Awaited<ReturnType<typeof open>>) {
+  constructor(work: string, output: string, file: JsonlWriter) {
     this.#work = work;
     this.#output = output;
     this.#metrics = join(work, "metrics.jsonl");
     this.#file = file;
   }
 
-  async append(record: Stepped): Promise<void> {
-    try {
-      await this.#file.appendFile(`${JSON.stringify(record)}\n`);
-    } catch (error) {
-      throw storeError(error, this.#metrics);
-    }
+  append(record: Stepped): Promise<void> {
+    return this.#file.append({ ...record });
   }
 
   /** Drops the lines of steps after `step` and a torn last line. */
@@ -58,30 +65,35 @@ export class TrainFiles {
     }
     await writeAtomic(this.#metrics, kept);
     await this.#file.close();
-    this.#file = await open(this.#metrics, "a");
+    this.#file = await JsonlWriter.open(this.#metrics);
   }
 
-  async sync(): Promise<void> {
-    await this.#file.sync();
+  sync(): Promise<void> {
+    return this.#file.sync();
   }
 
-  /** The resume point last recorded, if its checkpoint is still there. */
+  /** The newest resume point whose checkpoint is whole: all its files are there, each as long as when it was recorded. */
   async latest(): Promise<Pointer | undefined> {
-    const text = await readFile(join(this.#work, "latest.json"), "utf8").catch(() => undefined);
-    if (text === undefined) return undefined;
-    const pointer = JSON.parse(text) as Pointer;
-    const path = join(this.#work, pointer.path);
-    const found = await stat(path).catch(() => undefined);
-    return found?.isDirectory() ? { ...pointer, path } : undefined;
+    return (await this.#wholePoints())[0];
   }
 
-  /** Recorded relative to the work directory, so that a store may be moved. */
+  /**
+   * Records the resume point. Its checkpoint is kept, and so is that of the newest whole one before it; older ones go. A
+   * checkpoint that is being written at the same time, of a later step, is not touched.
+   */
   async setLatest(point: Pointer): Promise<void> {
-    const path = relative(resolve(this.#work), resolve(point.path));
-    if (path === "" || path.startsWith("..") || isAbsolute(path)) {
-      throw new Error(`a checkpoint to resume from lies in the training's work directory, not at ${point.path}`);
+    this.#fromWork(point.path);
+    const before = (await this.#wholePoints()).filter(({ step }) => step < point.step);
+    const kept = [point, ...before].slice(0, keptCheckpoints);
+    const records = await Promise.all(
+      kept.map(async (item) => ({ ...item, path: this.#fromWork(item.path), files: await filesBelow(item.path) })),
+    );
+    await writeAtomic(join(this.#work, pointersName), `${JSON.stringify(records)}\n`);
+    const oldest = Math.min(...kept.map(({ step }) => step));
+    for (const name of await readdir(this.#work)) {
+      const [, step] = /^checkpoint-(\d+)$/.exec(name) ?? [];
+      if (step !== undefined && Number(step) < oldest) await this.discard(join(this.#work, name));
     }
-    await writeAtomic(join(this.#work, "latest.json"), `${JSON.stringify({ ...point, path })}\n`);
   }
 
   async discard(path: string): Promise<void> {
@@ -97,4 +109,52 @@ export class TrainFiles {
   async close(): Promise<void> {
     await this.#file.close();
   }
+
+  /** Newest first, with paths as they are now. */
+  async #wholePoints(): Promise<Pointer[]> {
+    const text = await readFile(join(this.#work, pointersName), "utf8").catch(() => undefined);
+    if (text === undefined) return [];
+    const points: Pointer[] = [];
+    for (const { files, ...point } of parsePointers(text, join(this.#work, pointersName))) {
+      const path = join(this.#work, point.path);
+      if (await isWhole(path, files ?? {})) points.push({ ...point, path });
+    }
+    return points;
+  }
+
+  #fromWork(checkpoint: string): string {
+    const path = relative(resolve(this.#work), resolve(checkpoint));
+    if (path === "" || path.startsWith("..") || isAbsolute(path)) {
+      throw new Error(`a checkpoint to resume from lies in the training's work directory, not at ${checkpoint}`);
+    }
+    return path;
+  }
+}
+
+function parsePointers(text: string, path: string): RecordedPointer[] {
+  try {
+    const recorded = JSON.parse(text) as RecordedPointer | RecordedPointer[];
+    return Array.isArray(recorded) ? recorded : [recorded];
+  } catch (error) {
+    const mend = "The file was changed by hand or is damaged. Remove it to train from the start";
+    throw new UserError("file", `${path}: not JSON (${(error as Error).message}). ${mend}.`, { cause: error });
+  }
+}
+
+async function filesBelow(directory: string): Promise<Record<string, number>> {
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true });
+  const paths = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  return Object.fromEntries(
+    await Promise.all(paths.sort().map(async (path) => [relative(directory, path), (await stat(path)).size] as const)),
+  );
+}
+
+async function isWhole(directory: string, files: Readonly<Record<string, number>>): Promise<boolean> {
+  const found = await stat(directory).catch(() => undefined);
+  if (!found?.isDirectory()) return false;
+  for (const [name, bytes] of Object.entries(files)) {
+    const file = await stat(join(directory, name)).catch(() => undefined);
+    if (file?.size !== bytes) return false;
+  }
+  return true;
 }

@@ -20,6 +20,7 @@ export interface SyntaxError {
   readonly kind?: ErrorKind;
   /** Index of the event it belongs to, for the step number; default: the number of events read. */
   readonly event?: number;
+  /** Not empty, unless the text is. */
   readonly span: Span;
   readonly message: string;
 }

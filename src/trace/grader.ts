@@ -37,7 +37,7 @@ export interface GradeOptions {
  *   first node expanded after the list that holds a goal
  * - `revisit` (Discipline.noRevisit): a state is expanded again, unless astar found it a cheaper way since
  * - `traceback`: the way told back from the goal (by Discipline.answerFromTree also the answer) is not the way in the tree,
- *   state by state
+ *   state by state; or a right answer is another way than the one told back
  * - `false-goal`: success is declared, or an answer ends, where `isGoal` is false, or `achieves`: Countdown's last result must be
  *   the target, as the published evaluator asks, so a target among the given numbers is no success
  * - `goal-missed`: the text could be read to its end and declares no success; a text that ends in a backtrack mark gives up

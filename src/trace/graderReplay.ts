@@ -48,6 +48,8 @@ export class Replay<Problem, State, Action> {
   readonly #useAllNumbers: boolean;
   readonly #assertsDeadEnds: boolean;
   readonly #answerFromTree: boolean;
+  /** State keys of the way told back, goal first, where it was told rightly. */
+  #toldBack: readonly string[] | undefined;
   readonly #children: ChildrenOf<Problem, State, Action>;
   readonly #discipline: DisciplineCheck<Problem, State, Action> | undefined;
   readonly #denied = new Set<TreeNode<State, Action>>();
@@ -157,7 +159,8 @@ export class Replay<Problem, State, Action> {
   #traceback(path: readonly State[], span: Span): void {
     const told = path.map((state) => this.#puzzle.stateKey(state));
     const complaint = tracebackComplaint(told, this.#goal);
-    if (complaint !== undefined) this.add("traceback", span, complaint);
+    if (complaint === undefined) this.#toldBack = told;
+    else this.add("traceback", span, complaint);
   }
 
   #answer(path: readonly State[], span: Span): void {
@@ -176,6 +179,9 @@ export class Replay<Problem, State, Action> {
     }
     this.reached = true;
     this.#succeed(path.length - 1, span);
+    const told = path.map((state) => this.#puzzle.stateKey(state)).reverse();
+    if (this.#toldBack !== undefined && this.#toldBack.join("\n") !== told.join("\n"))
+      this.add("traceback", span, "the answer is right, but it is not the way that was told back");
   }
 
   /** An answer that is right by the rules, but not what the search found. */

@@ -1,6 +1,8 @@
 // A Hugging Face tokenizer for models from scratch, derived from a format's vocabulary. Makes JSON; writes no file.
 import type { Json } from "../lib/hash.ts";
+import { escapeRegex } from "../lib/text.ts";
 import type { Vocabulary } from "./format.ts";
+import { longestFirst } from "./tokenCount.ts";
 
 /** Control tokens in front of every vocabulary: padding (id 0), end of text (1), anything unknown (2). */
 export const controlTokens = { pad: "<pad>", end: "<eos>", unknown: "<unk>" } as const;
@@ -13,11 +15,6 @@ export function tokenList(vocabulary: Vocabulary): string[] {
   return tokens;
 }
 
-/** In the tokenizers library's regular expressions (Oniguruma). */
-function escapeRegex(piece: string): string {
-  return piece.replace(/[\\^$.*+?()[\]{}|\-/]/g, "\\$&");
-}
-
 /**
  * tokenizer.json: a WordLevel model behind a Split on the pieces, longest first. A character that belongs to no piece is
  * one `<unk>`. Nothing is added around a text. Special marks are cut out before the split, wherever they stand.
@@ -25,9 +22,8 @@ function escapeRegex(piece: string): string {
 export function tokenizerJson(vocabulary: Vocabulary): Json {
   const tokens = tokenList(vocabulary);
   const numAdded = 3 + vocabulary.special.length;
-  // Equal lengths keep their order: the sort is stable.
-  const longestFirst = [...vocabulary.pieces].sort((a, b) => b.length - a.length);
-  const pattern = [...longestFirst.map(escapeRegex), "[\\s\\S]"].join("|");
+  // Read by the tokenizers library's regular expressions (Oniguruma).
+  const pattern = [...longestFirst(vocabulary.pieces).map(escapeRegex), "[\\s\\S]"].join("|");
   return {
     version: "1.0",
     truncation: null,

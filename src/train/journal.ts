@@ -39,9 +39,12 @@ export interface TrainJournal {
   cutAfter(step: number): Promise<void>;
   /** Returns when all lines are on disk. */
   sync(): Promise<void>;
-  /** The resume point last recorded, if its checkpoint is still there. */
+  /** The newest resume point whose checkpoint is whole. */
   latest(): Promise<ResumePoint | undefined>;
-  /** Records the resume point: atomic, on disk when it returns. */
+  /**
+   * Records the resume point: atomic, on disk when it returns. Keeps its checkpoint and that of the point before it, in case
+   * the newest is damaged, and removes older ones.
+   */
   setLatest(point: ResumePoint): Promise<void>;
   /** Removes a checkpoint directory under the work or output directory, if there is one. */
   discard(path: string): Promise<void>;

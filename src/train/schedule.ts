@@ -1,6 +1,8 @@
 // Data order and learning rate as functions of (seed, step) alone, so that a run restored at any step goes on exactly as
 // an undisturbed one. Knows nothing of workers or files. Steps count from 1.
 import type { TrainSettings } from "../config/schema.ts";
+import { murmurFinalizer } from "../lib/mix.ts";
+import { keyedPermutation } from "../lib/permutation.ts";
 import { deriveSeed } from "../lib/rng.ts";
 
 /** Optimizer steps of a run: `steps`, or as many as cover `epochs` passes over the examples. */
@@ -37,40 +39,20 @@ export function rowsOfStep(seed: number, step: number, batch: number, examples: 
     const currentEpoch = Math.floor(position / examples);
     if (currentEpoch !== epoch) {
       epoch = currentEpoch;
-      permute = keyedPermutation(seed, epoch, examples);
+      permute = epochOrder(seed, epoch, examples);
     }
     rows[at] = permute(position - epoch * examples);
   }
   return rows;
 }
 
-const rounds = 8;
-
 /**
- * A bijection on 0..size-1 without a table: a Feistel network on the next even number of bits, walked until it lands
- * inside (Black and Rogaway, CT-RSA 2002). Any row of any step costs the same, whatever the size of the dataset.
+ * The order of one epoch: any row of any step costs the same, whatever the size of the dataset. Halves of equal width, on
+ * the next even number of bits.
  */
-function keyedPermutation(seed: number, epoch: number, size: number): (index: number) => number {
+function epochOrder(seed: number, epoch: number, size: number): (index: number) => number {
   const keys = [...deriveSeed(seed, "train", "order", epoch, 0), ...deriveSeed(seed, "train", "order", epoch, 1)];
   const halfBits = Math.max(1, Math.ceil(Math.log2(Math.max(2, size)) / 2));
-  const mask = 2 ** halfBits - 1;
-  return (index) => {
-    let value = index;
-    do {
-      let left = Math.floor(value / (mask + 1));
-      let right = value & mask;
-      for (let round = 0; round < rounds; round++) {
-        [left, right] = [right, left ^ (mix((right ^ (keys[round] as number)) | 0) & mask)];
-      }
-      value = left * (mask + 1) + right;
-    } while (value >= size);
-    return value;
-  };
-}
-
-/** The finaliser of MurmurHash3: every input bit reaches every output bit. */
-function mix(word: number): number {
-  let h = Math.imul(word ^ (word >>> 16), 0x85ebca6b);
-  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
-  return (h ^ (h >>> 16)) >>> 0;
+  const mixed = (half: number, key: number) => murmurFinalizer(half ^ key);
+  return keyedPermutation(size, { lowBits: halfBits, highBits: halfBits, keys, mixed });
 }

@@ -235,11 +235,9 @@ class Collector {
   async #record(path: string): Promise<void> {
     const { journal } = this.#run.inputs;
     await journal.sync();
-    const older = this.#point;
     this.#point = { step: this.#step, path, ...this.#totals };
     await journal.setLatest(this.#point);
     this.#run.recorded(this.#point);
-    if (older) await journal.discard(older.path);
   }
 
   #report(seconds: number, step: { loss: number; tokensPerSecond: number; microBatch: number }): void {

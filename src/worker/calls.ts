@@ -1,7 +1,14 @@
 // One call as the pool carries it, and what its answer must look like. No sockets, no processes, no clock.
 import type { IncomingBin, IncomingBins, OutgoingBins } from "../protocol/codec.ts";
 import { type PrimitiveName, primitives } from "../protocol/primitives.ts";
-import type { Bins, Chunk } from "./port.ts";
+import { modelOf } from "./models.ts";
+import type { Bins, Chunk, WorkerNeeds } from "./port.ts";
+
+/** A call as messages name it. */
+export interface CallName {
+  readonly id: string;
+  readonly attempt: number;
+}
 
 export interface CallAnswer {
   readonly result: Record<string, unknown>;
@@ -23,16 +30,37 @@ export interface SessionTicket {
   sent: number;
 }
 
-export interface Call {
+/** What a call may have beside its work. */
+export interface CallExtras {
+  readonly ticket?: SessionTicket | undefined;
+  readonly needs?: WorkerNeeds | undefined;
+  /** Settled when the caller has recorded the answer. */
+  readonly recorded?: Promise<unknown> | undefined;
+}
+
+/** Deaths of its workers after which a call runs alone, and after which it is quarantined. */
+export const suspectBlames = 2;
+export const maxBlames = 3;
+
+export interface Call extends CallExtras {
   readonly id: string;
   readonly primitive: PrimitiveName;
   readonly params: Readonly<Record<string, unknown>>;
   readonly bins: OutgoingBins;
-  readonly ticket?: SessionTicket | undefined;
   readonly sink: CallSink;
+  /** Version of the model that it computes with, or "". */
+  readonly model: string;
+  /** Calls that came later and were given to a worker that this one could have had. */
+  overtaken: number;
+  /** Number in its session, from 1; 0 outside of one and before it is sent. */
+  seq: number;
+  /** The worker has said anything about this attempt. */
+  started: boolean;
   /** From 1, raised with each lease after the first. */
   attempt: number;
   /** Workers that died while this was their oldest call. */
+  deaths: number;
+  /** These, and what the caller already knew against it. */
   blames: number;
   /** Retryable errors and missed deadlines. */
   errors: number;
@@ -52,17 +80,22 @@ export function newCall(
   params: Readonly<Record<string, unknown>>,
   bins: Bins,
   sink: CallSink,
-  ticket?: SessionTicket,
+  { suspect = false, ...extras }: CallExtras & { readonly suspect?: boolean | undefined } = {},
 ): Call {
   return {
+    ...extras,
     id,
     primitive,
     params,
     bins: shaped(primitive, bins),
-    ticket,
     sink,
+    model: modelOf(primitive, params),
+    overtaken: 0,
+    seq: 0,
+    started: false,
     attempt: 1,
-    blames: 0,
+    deaths: 0,
+    blames: suspect ? suspectBlames : 0,
     errors: 0,
     chunks: 0,
     cancelledAt: 0,

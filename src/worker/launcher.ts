@@ -19,7 +19,7 @@ export interface WorkerExit {
 }
 
 export interface WorkerProcess {
-  /** 0 when the process could not be started. */
+  /** For people to read; 0 when the process could not be started or is not one of this machine. */
   readonly pid: number;
   readonly exited: Promise<WorkerExit>;
   /** Sends a signal to the whole process group. Does nothing after the end. */
@@ -30,8 +30,10 @@ export interface WorkerProcess {
 }
 
 export interface Launcher {
-  /** Starts one worker. Never throws: a failure shows in `exited`. */
-  launch(start: WorkerStart, logFile: string): WorkerProcess;
+  /** Starts the worker of a place of the pool (from 0), where its GPUs may depend on it. Never throws: a failure shows in `exited`. */
+  launch(start: WorkerStart, logFile: string, slot: number): WorkerProcess;
+  /** A folder that is to be removed even if this process is killed. */
+  removeAtDeath?(folder: string): void;
   /** Ends what belongs to the launcher itself. Idempotent. */
   close(): Promise<void>;
 }
@@ -42,6 +44,8 @@ export interface LocalLauncherOptions {
   readonly python?: string;
   /** The environment that workers inherit. Keys are not secret: tokens go by stdin. */
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** What CUDA_VISIBLE_DEVICES names for the worker of each slot (devices.ts); absent: the environment's own. */
+  readonly gpus?: readonly (readonly string[])[] | undefined;
 }
 
 const tailBytes = 16 * 1024;
@@ -60,8 +64,8 @@ function commandLine(options: LocalLauncherOptions): [string, string[]] {
   return [process.execPath, ["--import", tsx, join(dirname(here), "mock", "main.ts")]];
 }
 
-function environmentOf(options: LocalLauncherOptions, threads: number): Record<string, string | undefined> {
-  const { environment } = options;
+function environmentOf(options: LocalLauncherOptions, threads: number, slot: number): Record<string, string | undefined> {
+  const { environment, gpus } = options;
   const path = environment.PYTHONPATH;
   const own = join(packageRoot, "py");
   return {
@@ -72,7 +76,14 @@ function environmentOf(options: LocalLauncherOptions, threads: number): Record<s
     OMP_WAIT_POLICY: "PASSIVE",
     ...(threads > 0 ? { OMP_NUM_THREADS: String(threads), MKL_NUM_THREADS: String(threads) } : {}),
     TOKENIZERS_PARALLELISM: threads === 1 ? "false" : "true",
+    ...(gpus ? { CUDA_VISIBLE_DEVICES: (gpus[slot] ?? []).join(",") } : {}),
   };
+}
+
+/** How a process ended, as a clause: "was killed by SIGKILL". */
+export function exitClause({ code, signal, error }: WorkerExit): string {
+  if (error !== undefined) return `could not be started: ${error}`;
+  return signal ? `was killed by ${signal}` : `ended with exit code ${code}`;
 }
 
 /** The last lines of a file, or "" when it cannot be read. */
@@ -103,9 +114,13 @@ function killGroup(pid: number, signal: NodeJS.Signals): void {
 export function localLauncher(options: LocalLauncherOptions): Launcher {
   let reaper: Reaper | undefined;
   return {
-    launch: (start, logFile) => {
+    launch: (start, logFile, slot) => {
       reaper ??= startReaper();
-      return launchLocal(options, start, logFile, reaper);
+      return launchLocal(options, { start, logFile, slot }, reaper);
+    },
+    removeAtDeath: (folder) => {
+      reaper ??= startReaper();
+      reaper.remember(folder);
     },
     close: async () => {
       await reaper?.close();
@@ -114,14 +129,25 @@ export function localLauncher(options: LocalLauncherOptions): Launcher {
   };
 }
 
-function launchLocal(options: LocalLauncherOptions, start: WorkerStart, logFile: string, reaper: Reaper): WorkerProcess {
+/** One start of a worker: see Launcher.launch. */
+export interface Launch {
+  readonly start: WorkerStart;
+  readonly logFile: string;
+  readonly slot: number;
+}
+
+function launchLocal(options: LocalLauncherOptions, { start, logFile, slot }: Launch, reaper: Reaper): WorkerProcess {
   let child: ChildProcess;
   try {
     mkdirSync(dirname(logFile), { recursive: true, mode: 0o700 });
     const log = openSync(logFile, "w", 0o600);
     try {
       const [program, args] = commandLine(options);
-      child = spawn(program, args, { detached: true, stdio: ["pipe", log, log], env: environmentOf(options, start.threads) });
+      child = spawn(program, args, {
+        detached: true,
+        stdio: ["pipe", log, log],
+        env: environmentOf(options, start.threads, slot),
+      });
     } finally {
       closeSync(log);
     }
@@ -156,7 +182,8 @@ function launchLocal(options: LocalLauncherOptions, start: WorkerStart, logFile:
   };
 }
 
-function failedLaunch(logFile: string, error: unknown): WorkerProcess {
+/** A worker that could not be started. */
+export function failedLaunch(logFile: string, error: unknown): WorkerProcess {
   const message = error instanceof Error ? error.message : String(error);
   return {
     pid: 0,

@@ -8,24 +8,25 @@
 // 4. Only the oldest call of a dead worker is blamed. After 2 blames it runs alone; a third quarantines it.
 // 5. A worker is replaced by one of another name, so messages of the dead reach nobody.
 // 6. After close() no worker process, socket or timer is left; the reaper does the same when we are killed.
-import { decodeFromWorker, encode } from "../protocol/codec.ts";
-import { protocolVersion } from "../protocol/messages.ts";
+import { abortError } from "../lib/abort.ts";
+import { decodeFromWorker } from "../protocol/codec.ts";
 import type { FreePrimitive, Params } from "../protocol/primitives.ts";
 import { type Call, type CallAnswer, newCall } from "./calls.ts";
+import { describeWorker } from "./describe.ts";
 import { defaultTimeouts, type PoolEvent } from "./events.ts";
 import type { Outcome } from "./leases.ts";
 import type { Pool, PoolDescription, PoolOptions } from "./poolTypes.ts";
-import type { Answer, Bins, FreeOptions, Session } from "./port.ts";
+import type { Answer, Bins, FreeOptions, Session, SessionOptions } from "./port.ts";
 import { CallQueue } from "./queue.ts";
 import { PoolSession } from "./session.ts";
 import { closedError, Settlement } from "./settle.ts";
 import { Slots, tickInterval } from "./slots.ts";
+import { Strangers } from "./strangers.ts";
 import { openRouter, type RouterTransport } from "./transport.ts";
-import type { Loss, WorkerState } from "./workerState.ts";
+import type { Loss } from "./workerOwner.ts";
+import type { WorkerState } from "./workerState.ts";
 
 export type { Pool, PoolOptions };
-
-const v = protocolVersion as 1;
 
 /** Opens the pool's socket. Workers start now or with the first call. Throws UserError("ipc-path"). */
 export async function createPool(options: PoolOptions): Promise<Pool> {
@@ -36,6 +37,7 @@ export async function createPool(options: PoolOptions): Promise<Pool> {
     onMessage: (peer, frames) => holder.pool?.receive(peer, frames),
     onUndelivered: (peer, reason) => holder.pool?.undelivered(peer, reason),
   });
+  options.launcher.removeAtDeath?.(transport.directory);
   const pool = new LocalPool(options, transport, maxMessageBytes);
   holder.pool = pool;
   if (options.start === "now") pool.start();
@@ -54,7 +56,11 @@ class LocalPool implements Pool {
   #ticked = performance.now();
   #ids = 0;
   #sessionIds = 0;
+  readonly #strangers: Strangers;
+  readonly #messages = { received: 0, malformed: 0, strangers: 0, undue: 0 };
   #dispatchPlanned = false;
+  /** Whether all that waits can be run at all is to be looked at again. */
+  #fitPlanned = false;
   #closing: Promise<void> | undefined;
 
   constructor(options: PoolOptions, transport: RouterTransport, maxMessageBytes: number) {
@@ -62,13 +68,24 @@ class LocalPool implements Pool {
     this.size = options.size;
     this.#options = options;
     this.#transport = transport;
+    this.#strangers = new Strangers({
+      send: (peer, frames) => transport.send(peer, frames),
+      onEvent: (event) => this.#emit(event),
+    });
     const { launcher, size, threads = 0, device = "auto", mock = {}, logDirectory } = options;
     this.#slots = new Slots(
       { launcher, size, threads, device, mock, logDirectory, timeouts, maxMessageBytes },
       transport.endpoint,
       {
         send: (worker, frames) => transport.send(worker, frames),
-        onReady: () => this.#planDispatch(),
+        onDropped: (kind) => {
+          this.#messages[kind]++;
+        },
+        onReady: (worker) => {
+          this.#slots.ready(worker);
+          this.#fitPlanned = true;
+          this.#planDispatch();
+        },
         onFinished: (worker, call, outcome) => this.#onFinished(worker, call, outcome),
         onLost: (worker, loss) => this.#onLost(worker, loss),
         onEvent: (event) => this.#emit(event),
@@ -82,28 +99,29 @@ class LocalPool implements Pool {
     this.#slots.start();
   }
 
-  session(options: { readonly signal?: AbortSignal } = {}): Promise<Session> {
+  session(options: SessionOptions = {}): Promise<Session> {
     const refused = this.#refusal(options.signal);
     if (refused) return Promise.reject(refused);
     this.start();
     return new Promise((resolve, reject) => {
       const waiter = {
+        needs: options.needs,
         grant: (worker: WorkerState) => {
-          options.signal?.removeEventListener("abort", abort);
+          forget();
           resolve(this.#openSession(worker));
         },
         reject: (error: Error) => {
-          options.signal?.removeEventListener("abort", abort);
+          forget();
           reject(error);
         },
       };
-      const abort = () => {
+      const forget = onAbort(options.signal, (error) => {
         this.#queue.remove(waiter);
-        reject(abortError(options.signal));
+        reject(error);
         this.#planDispatch();
-      };
-      options.signal?.addEventListener("abort", abort, { once: true });
+      });
       this.#queue.wait(waiter);
+      this.#fitPlanned = true;
       this.#planDispatch();
     });
   }
@@ -138,24 +156,25 @@ class LocalPool implements Pool {
     if (refused) return Promise.reject(refused);
     this.start();
     const answer = new Promise<CallAnswer>((resolve, reject) => {
-      const { signal, onChunk, onRestart } = options;
-      const abort = () => this.#abort(call, abortError(signal));
-      const done = () => signal?.removeEventListener("abort", abort);
+      const { signal, onChunk, onRestart, needs, recorded, suspect } = options;
+      // A record that fails is its maker's to notice; here it only ends the waiting.
+      recorded?.catch(() => undefined);
       const sink = {
         resolve: (value: CallAnswer) => {
-          done();
+          forget();
           resolve(value);
         },
         reject: (error: Error) => {
-          done();
+          forget();
           reject(error);
         },
         onChunk,
         onRestart,
       };
-      const call = newCall(this.#nextCallId(), name, params, bins, sink);
-      signal?.addEventListener("abort", abort, { once: true });
+      const call = newCall(this.#nextCallId(), name, params, bins, sink, { needs, recorded, suspect });
+      const forget = onAbort(signal, (error) => this.#abort(call, error));
       this.#queue.push(call);
+      this.#fitPlanned ||= needs !== undefined;
       this.#planDispatch();
     });
     return answer as unknown as Promise<Answer<Name>>;
@@ -184,16 +203,11 @@ class LocalPool implements Pool {
   receive(peer: string, frames: readonly Uint8Array[]): void {
     const decoded = decodeFromWorker(frames);
     const worker = this.#slots.get(peer);
+    this.#messages.received++;
     if (worker) worker.receive(decoded);
     else {
-      this.#emit({
-        kind: "garbage",
-        peer,
-        reason: decoded.ok ? `a ${decoded.message.kind} from nobody we know` : decoded.reason,
-      });
-      if (decoded.ok && decoded.message.kind === "hello") {
-        this.#transport.send(peer, encode({ v, kind: "reject", reason: `no worker is called ${peer}` }));
-      }
+      this.#messages[decoded.ok ? "strangers" : "malformed"]++;
+      this.#strangers.receive(peer, decoded);
     }
   }
 
@@ -216,7 +230,10 @@ class LocalPool implements Pool {
     this.#dispatchPlanned = true;
     queueMicrotask(() => {
       this.#dispatchPlanned = false;
-      if (!this.#closing) this.#queue.dispatch(this.#slots.workers);
+      if (this.#closing) return;
+      if (this.#fitPlanned) this.#queue.refuse((what, needs) => this.#slots.refusal(what, needs));
+      this.#fitPlanned = false;
+      this.#queue.dispatch(this.#slots.workers);
     });
   }
 
@@ -238,6 +255,7 @@ class LocalPool implements Pool {
     } else this.#settlement.lost(worker.name, loss, this.#closing !== undefined);
     const failure = this.#slots.failure;
     if (failure) this.#queue.rejectAll(failure);
+    this.#fitPlanned = true;
     this.#planDispatch();
   }
 
@@ -266,21 +284,16 @@ class LocalPool implements Pool {
   }
 
   describe(): PoolDescription {
-    const workers = this.#slots.workers.map((worker) => ({
-      name: worker.name,
-      pid: worker.pid,
-      phase: worker.phase,
-      flavour: worker.hello?.flavour ?? "",
-      device: worker.hello?.device ?? "",
-      versions: worker.hello?.versions ?? {},
-      capabilities: worker.hello?.capabilities ?? [],
-      calls: worker.leasedCount,
-      session: worker.session,
-    }));
-    return { size: this.size, queued: this.#queue.length, waitingSessions: this.#queue.waiting, workers };
+    const workers = this.#slots.workers.map(describeWorker);
+    const { length: queued, waiting: waitingSessions } = this.#queue;
+    return { size: this.size, queued, waitingSessions, messages: { ...this.#messages }, workers };
   }
 }
 
-function abortError(signal: AbortSignal | undefined): Error {
-  return signal?.reason instanceof Error ? signal.reason : new DOMException("the call was aborted", "AbortError");
+/** Calls `then` when the signal fires; returns how to stop listening. */
+function onAbort(signal: AbortSignal | undefined, then: (error: Error) => void): () => void {
+  if (!signal) return () => undefined;
+  const heard = () => then(abortError(signal));
+  signal.addEventListener("abort", heard, { once: true });
+  return () => signal.removeEventListener("abort", heard);
 }

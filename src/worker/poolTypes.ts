@@ -24,6 +24,17 @@ export interface PoolOptions {
   readonly maxMessageBytes?: number;
 }
 
+/** Messages that came, and those that were of no use; the kinds of the latter exclude each other. */
+export interface MessageCounts {
+  readonly received: number;
+  /** Could not be read, whoever sent them. */
+  readonly malformed: number;
+  /** From a name that no worker has. */
+  readonly strangers: number;
+  /** Of a worker, but not due: before its hello, about a call that it does not hold, said twice, behind a missing one, after it was given up. */
+  readonly undue: number;
+}
+
 export interface WorkerDescription {
   readonly name: string;
   readonly pid: number;
@@ -35,12 +46,25 @@ export interface WorkerDescription {
   readonly capabilities: readonly string[];
   readonly calls: number;
   readonly session: string;
+  /** Memory in use, as last reported (of the process on CPU, of the device on GPU); 0 = unknown. */
+  readonly memoryBytes: number;
+  /** Memory that its device has in all; 0 = unknown. */
+  readonly deviceMemoryBytes: number;
+  /** GPUs that it has; 0 on CPU or unknown. */
+  readonly gpus: number;
+  /** The primitive that it works at, or "". */
+  readonly call: string;
+  /** Versions of models that it holds, as far as the pool knows. */
+  readonly models: readonly string[];
+  /** Messages of ours that it could not read, as last reported. */
+  readonly malformedByWorker: number;
 }
 
 export interface PoolDescription {
   readonly size: number;
   readonly queued: number;
   readonly waitingSessions: number;
+  readonly messages: MessageCounts;
   readonly workers: readonly WorkerDescription[];
 }
 

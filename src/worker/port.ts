@@ -39,23 +39,50 @@ export interface Session {
   close(): Promise<void>;
 }
 
+/**
+ * What a worker must have for a call or a session. Estimates are rough: a need above what a worker's device has in all is
+ * refused there, anything below goes (when memory runs out after all, the worker answers "out-of-memory").
+ */
+export interface WorkerNeeds {
+  /** Memory of the device while the call runs, bytes. */
+  readonly memoryBytes?: number;
+  /** GPUs of the worker: 0 or absent asks for none. */
+  readonly gpus?: number;
+}
+
+export interface SessionOptions {
+  readonly signal?: AbortSignal;
+  readonly needs?: WorkerNeeds;
+}
+
 export interface FreeOptions {
   /** Called for each chunk of the attempt that will be the answer, in order. Chunks of a lost attempt are never mixed in: on a retry `onRestart` is called first. */
   readonly onChunk?: (chunk: Chunk) => void;
   readonly onRestart?: () => void;
   readonly signal?: AbortSignal;
+  readonly needs?: WorkerNeeds;
+  /**
+   * Settled when the caller has recorded the answer (a journal, a file): only then is the worker told to forget its result.
+   * Absent: at once. It may depend on later calls, so the pool never holds those back for it. Its rejection counts as settled.
+   */
+  readonly recorded?: Promise<unknown>;
+  /** Part of a call that was quarantined: it runs alone from the start, and is quarantined with the first worker that it loses. */
+  readonly suspect?: boolean;
 }
 
 /** The pool as the stages see it. */
 export interface Workers {
-  /** Waits for a free worker. Rejects with WorkerError when none can be had any more, or AbortError. */
-  session(options?: { readonly signal?: AbortSignal }): Promise<Session>;
+  /**
+   * Waits for a free worker that fits. Rejects with WorkerError when none can be had any more ("no-workers") or none will ever
+   * fit ("no-fitting-worker"), or AbortError.
+   */
+  session(options?: SessionOptions): Promise<Session>;
   free<Name extends FreePrimitive>(name: Name, params: Params<Name>, bins?: Bins, options?: FreeOptions): Promise<Answer<Name>>;
   /** Number of workers the pool aims at. */
   readonly size: number;
 }
 
-/** An answer of kind `error`, or the pool's own verdict on a call ("quarantined", "no-workers", "deadline"). */
+/** An answer of kind `error`, or the pool's own verdict on a call ("quarantined", "no-workers", "no-fitting-worker", "deadline"). */
 export class WorkerError extends Error {
   readonly code: string;
   readonly worker: string;

@@ -1,16 +1,26 @@
 // The calls that wait for a worker, and who gets which. Pure bookkeeping: no clock, no messages.
-// Invariants: free calls start in the order they came (returned ones first); a leased or reserved worker gets none; a
-// suspect call (2 blames) runs on an empty worker with nothing beside it.
-import type { Call } from "./calls.ts";
+// Invariants: nothing goes to a worker that does not fit; a leased or reserved worker gets no free call; a suspect call (2
+// blames) runs on an empty worker with nothing beside it, one in the pool at a time, so that the others go on; free calls of one model start in the order they came (returned
+// ones first).
+// Free calls go where their model is. An idle worker never waits for that: it takes the oldest call, preferring one of a
+// model that it holds, then one that no worker holds. What is queued behind a running call must be of a model that the worker
+// holds, and is one call only: more would be kept from a worker that becomes free. So no call is overtaken more than
+// `mostOvertaken` times, and calls of two models in turn cost a load per worker and model, not per call.
+import { type Call, suspectBlames } from "./calls.ts";
+import { fits } from "./fit.ts";
+import type { WorkerError, WorkerNeeds } from "./port.ts";
 import type { WorkerState } from "./workerState.ts";
 
-const suspectBlames = 2;
+/** Free calls of a worker: the running one and the next. */
+const freeDepth = 2;
+const mostOvertaken = 16;
 
 export function isSuspect(call: Call): boolean {
   return call.blames >= suspectBlames;
 }
 
 export interface SessionWaiter {
+  readonly needs: WorkerNeeds | undefined;
   readonly grant: (worker: WorkerState) => void;
   readonly reject: (error: Error) => void;
 }
@@ -48,51 +58,122 @@ export class CallQueue {
   /** Rejects everything that waits. */
   rejectAll(error: Error): void {
     for (const waiter of this.#waiters.splice(0)) waiter.reject(error);
-    for (const call of this.#calls.splice(0)) {
-      call.settled = true;
-      call.sink.reject(error);
+    for (const call of this.#calls.splice(0)) settleWith(call, error);
+  }
+
+  /** Rejects what no worker can ever run. `refusal` says why, or undefined. */
+  refuse(refusal: (what: string, needs: WorkerNeeds | undefined) => WorkerError | undefined): void {
+    for (const waiter of [...this.#waiters]) {
+      const error = refusal("a session", waiter.needs);
+      if (!error) continue;
+      this.remove(waiter);
+      waiter.reject(error);
+    }
+    for (const call of [...this.#calls]) {
+      const error = refusal(call.primitive, call.needs);
+      if (!error) continue;
+      this.remove(call);
+      settleWith(call, error);
     }
   }
 
-  /** Gives what waits to workers with room: sessions first, on empty workers; then free calls, to the worker with most room. */
+  /** Gives what waits to workers with room: sessions first, on empty workers; then suspects, alone; then the other free calls. */
   dispatch(workers: readonly WorkerState[]): void {
     for (const [worker, call] of this.#alone) if (!worker.holds(call)) this.#alone.delete(worker);
-    const open = workers.filter((worker) => worker.phase === "ready" && worker.session === "" && !this.#alone.has(worker));
-    this.#grantSessions(open);
-    const suspects = this.#calls.filter(isSuspect);
-    for (const call of suspects) {
-      const empty = open.findIndex((worker) => worker.leasedCount === 0);
-      if (empty < 0) break;
-      const [worker] = open.splice(empty, 1) as [WorkerState];
-      this.remove(call);
-      this.#alone.set(worker, call);
-      worker.lease(call);
+    let open = workers.filter((worker) => worker.phase === "ready" && worker.session === "" && !this.#alone.has(worker));
+    // Each that must have a worker for itself takes an empty one now, or keeps the emptiest one free of new calls.
+    for (const waiter of [...this.#waiters]) {
+      const worker = emptiest(open, waiter.needs);
+      open = open.filter((other) => other !== worker);
+      if (worker?.leasedCount !== 0) continue;
+      this.remove(waiter);
+      waiter.grant(worker);
     }
-    // Who still waits for an empty worker gets the emptiest ones: no more free calls go there.
-    const reserved = this.#waiters.length + this.#calls.filter(isSuspect).length;
-    open.sort((a, b) => a.leasedCount - b.leasedCount).splice(0, reserved);
-    this.#leaseOrdinary(open);
+    const suspect =
+      this.#alone.size > 0 ? undefined : this.#calls.find((call) => isSuspect(call) && emptiest(open, call.needs));
+    if (suspect) {
+      const worker = emptiest(open, suspect.needs);
+      open = open.filter((other) => other !== worker);
+      if (worker?.leasedCount === 0) {
+        this.#alone.set(worker, suspect);
+        this.#lease(worker, suspect);
+      }
+    }
+    this.#employ(open);
+    this.#queueBehind(open);
   }
 
-  #grantSessions(open: WorkerState[]): void {
-    while (this.#waiters.length > 0) {
-      const empty = open.findIndex((worker) => worker.leasedCount === 0);
-      if (empty < 0) return;
-      const [worker] = open.splice(empty, 1) as [WorkerState];
-      this.#waiters.shift()?.grant(worker);
+  /** A call for every idle worker. */
+  #employ(open: readonly WorkerState[]): void {
+    const idle = new Set(open.filter((worker) => worker.leasedCount === 0));
+    const holds = (worker: WorkerState, call: Call) => worker.models.has(call.model);
+    const held = new Set([...idle].flatMap((worker) => worker.models.versions));
+    const round = (wanted: (call: Call) => boolean, suits: (worker: WorkerState, call: Call) => boolean) => {
+      for (const call of [...this.#calls]) {
+        if (idle.size === 0) break;
+        if (isSuspect(call) || !wanted(call)) continue;
+        const worker = fewestModels([...idle].filter((one) => fits(call.needs, one.hello) && suits(one, call)));
+        if (!worker) continue;
+        idle.delete(worker);
+        this.#lease(worker, call);
+      }
+    };
+    const any = () => true;
+    if (this.#calls.some(isDue)) {
+      round(isDue, holds);
+      round(isDue, any);
+    }
+    round((call) => held.has(call.model), holds);
+    round((call) => !open.some((worker) => holds(worker, call)), any);
+    round(any, any);
+  }
+
+  /** The next call for every worker that has work, so that it need not wait for us. */
+  #queueBehind(open: readonly WorkerState[]): void {
+    for (const worker of open) {
+      while (worker.room > 0 && worker.leasedCount > 0 && worker.leasedCount < freeDepth) {
+        const call = this.#calls.find(
+          (waiting) =>
+            !isSuspect(waiting) &&
+            fits(waiting.needs, worker.hello) &&
+            (waiting.model === "" || worker.models.has(waiting.model) || isDue(waiting)),
+        );
+        if (!call) break;
+        this.#lease(worker, call);
+      }
     }
   }
 
-  #leaseOrdinary(open: readonly WorkerState[]): void {
-    for (;;) {
-      const worker = open.reduce<WorkerState | undefined>(
-        (best, next) => (next.room > (best?.room ?? 0) ? next : best),
-        undefined,
-      );
-      const call = worker && this.#calls.find((waiting) => !isSuspect(waiting));
-      if (!call) return;
-      this.remove(call);
-      worker.lease(call);
+  #lease(worker: WorkerState, call: Call): void {
+    for (const earlier of this.#calls) {
+      if (earlier === call) break;
+      if (fits(earlier.needs, worker.hello)) earlier.overtaken++;
     }
+    this.remove(call);
+    worker.lease(call);
   }
+}
+
+function isDue(call: Call): boolean {
+  return call.overtaken >= mostOvertaken;
+}
+
+function settleWith(call: Call, error: Error): void {
+  call.settled = true;
+  call.sink.reject(error);
+}
+
+/** Of the workers that fit: the one with the fewest calls, among these the one with the fewest models. */
+function emptiest(workers: readonly WorkerState[], needs: WorkerNeeds | undefined): WorkerState | undefined {
+  const fitting = workers.filter((worker) => fits(needs, worker.hello));
+  const least = Math.min(...fitting.map(({ leasedCount }) => leasedCount));
+  return fewestModels(fitting.filter(({ leasedCount }) => leasedCount === least));
+}
+
+/** Where a new model drives out the least. */
+function fewestModels(workers: readonly WorkerState[]): WorkerState | undefined {
+  return workers.reduce<WorkerState | undefined>(
+    (best, next) => (best && best.models.versions.length <= next.models.versions.length ? best : next),
+    undefined,
+  );
 }

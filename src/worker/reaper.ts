@@ -1,15 +1,20 @@
-// The reaper: a shell of its own session that kills the workers' process groups when its stdin ends, which also happens
-// when the coordinator is killed with SIGKILL. Invariant: a group is registered right after its spawn and taken off the
-// list after its end, so nothing that a worker forked outlives the coordinator. Knows nothing of workers but their groups.
+// The reaper: a shell of its own session that kills the workers' process groups and removes the coordinator's private
+// folders when its stdin ends, which also happens when the coordinator is killed with SIGKILL. Invariant: a group is
+// registered right after its spawn and taken off the list after its end, so nothing that a worker forked outlives the
+// coordinator. Knows nothing of workers but their groups.
 import { type ChildProcess, spawn } from "node:child_process";
 
-// Reads "+ pgid" and "- pgid" lines; at the end of input kills what is left.
+// Reads "+ pgid", "- pgid" and "= folder" lines; at the end of input kills the groups that are left and removes the folders
+// (kept in "$@", since a path may hold blanks).
 const script = `
 trap '' HUP INT TERM QUIT
 groups=''
-while read -r sign group; do
+set --
+while IFS=' ' read -r sign group; do
   if [ "$sign" = + ]; then
     groups="$groups $group"
+  elif [ "$sign" = = ]; then
+    set -- "$@" "$group"
   else
     left=''
     for known in $groups; do
@@ -21,12 +26,15 @@ done
 for group in $groups; do
   kill -s KILL -- "-$group" 2>/dev/null
 done
+[ $# -eq 0 ] || /bin/rm -rf -- "$@"
 exit 0
 `;
 
 export interface Reaper {
   add(group: number): void;
   remove(group: number): void;
+  /** A folder to be removed at the end. */
+  remember(folder: string): void;
   /** Ends the reaper; groups still registered are killed. Idempotent. */
   close(): Promise<void>;
 }
@@ -54,6 +62,7 @@ export function startReaper(): Reaper {
   return {
     add: (group) => write(`+ ${group}\n`),
     remove: (group) => write(`- ${group}\n`),
+    remember: (folder) => write(`= ${folder}\n`),
     close: async () => {
       input?.end();
       shell.ref();

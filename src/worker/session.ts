@@ -49,7 +49,7 @@ export class PoolSession implements Session {
     if (this.#lost) return Promise.reject(this.#lost);
     this.#hasModel ||= name === "load_model";
     const answer = new Promise<CallAnswer>((resolve, reject) => {
-      this.#queue.push(newCall(this.#owner.nextCallId(), name, params, bins, { resolve, reject }, this.#ticket));
+      this.#queue.push(newCall(this.#owner.nextCallId(), name, params, bins, { resolve, reject }, { ticket: this.#ticket }));
     });
     this.pump();
     return answer;

@@ -2,15 +2,14 @@
 // calls and their queue; no messages, no processes.
 // Invariants: a call is settled once; only the oldest call of a dead worker is blamed; a call is quarantined only when
 // it was alone with its worker.
-import type { Call } from "./calls.ts";
+import { type Call, maxBlames } from "./calls.ts";
 import type { PoolEvent } from "./events.ts";
 import type { Outcome } from "./leases.ts";
 import { WorkerError } from "./port.ts";
 import type { CallQueue } from "./queue.ts";
-import type { Loss } from "./workerState.ts";
+import type { Loss } from "./workerOwner.ts";
 
 const maxErrors = 3;
-const maxBlames = 3;
 
 export function closedError(): WorkerError {
   return new WorkerError("closed", "the pool is closed");
@@ -45,7 +44,10 @@ export class Settlement {
   /** The worker of these free calls is dead: the oldest is blamed, those still wanted go back in their order. */
   lost(worker: string, loss: Loss, closing: boolean): void {
     for (const [index, call] of [...loss.calls.entries()].reverse()) {
-      if (index === 0) call.blames++;
+      if (index === 0) {
+        call.blames++;
+        call.deaths++;
+      }
       if (call.settled) this.done(worker, call, "cancelled");
       else if (closing) {
         call.settled = true;
@@ -74,7 +76,7 @@ export class Settlement {
   #quarantine(worker: string, call: Call, loss: Loss): void {
     call.settled = true;
     const last = loss.stderr === "" ? "" : `\nLast lines of its output:\n${loss.stderr}`;
-    const message = `${call.primitive} lost its worker ${call.blames} times, the last time alone: worker ${worker} ${loss.reason}${last}`;
+    const message = `${call.primitive} lost its worker ${call.deaths} ${call.deaths === 1 ? "time" : "times"}, the last time alone: worker ${worker} ${loss.reason}${last}`;
     call.sink.reject(new WorkerError("quarantined", message, { worker, traceback: loss.stderr }));
     this.done(worker, call, "quarantined");
   }

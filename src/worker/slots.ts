@@ -4,12 +4,17 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import type { PoolTimeouts } from "./events.ts";
-import { WorkerError } from "./port.ts";
-import { type Loss, type WorkerOwner, type WorkerSettings, WorkerState } from "./workerState.ts";
+import { type DeviceFacts, fits, noFittingWorker } from "./fit.ts";
+import { WorkerError, type WorkerNeeds } from "./port.ts";
+import type { Loss, WorkerOwner, WorkerSettings } from "./workerOwner.ts";
+import { WorkerState } from "./workerState.ts";
 
 const startTries = 3;
+/** When another worker of the pool has come up since the first of these deaths, the start as such works: more patience. */
+const startTriesBesideOthers = 10;
+const longestPauseMs = 10_000;
 
-export interface SlotSettings extends Omit<WorkerSettings, "logFile"> {
+export interface SlotSettings extends Omit<WorkerSettings, "logFile" | "slot"> {
   readonly size: number;
   readonly threads: number;
   readonly device: string;
@@ -21,6 +26,10 @@ interface Slot {
   generation: number;
   worker: WorkerState | undefined;
   earlyDeaths: number;
+  /** Workers of the pool that had come up when this slot's row of early deaths began. */
+  readyBefore: number;
+  /** What the last worker here has told of its device; its successor gets the same. */
+  device: DeviceFacts | undefined;
   timer: NodeJS.Timeout | undefined;
   failure: WorkerError | undefined;
 }
@@ -32,6 +41,8 @@ export class Slots {
   readonly #slots: Slot[];
   readonly #byName = new Map<string, WorkerState>();
   #stopped = false;
+  /** Workers that have come up so far. */
+  #ready = 0;
 
   constructor(settings: SlotSettings, endpoint: string, owner: WorkerOwner) {
     this.#settings = settings;
@@ -41,6 +52,8 @@ export class Slots {
       generation: 0,
       worker: undefined,
       earlyDeaths: 0,
+      readyBefore: 0,
+      device: undefined,
       timer: undefined,
       failure: undefined,
     }));
@@ -60,6 +73,24 @@ export class Slots {
     return this.#slots.every((slot) => slot.failure) ? this.#slots[0]?.failure : undefined;
   }
 
+  /** A worker has said hello. */
+  ready(worker: WorkerState): void {
+    this.#ready++;
+    const slot = this.#slots.find((one) => one.worker === worker);
+    if (slot) slot.device = worker.hello;
+  }
+
+  /** Why no worker can ever run this, or undefined while one may. Slots that have failed for good do not count. */
+  refusal(what: string, needs: WorkerNeeds | undefined): WorkerError | undefined {
+    const hopeful = [...this.#slots.entries()].filter(([, slot]) => !slot.failure);
+    if (!needs || hopeful.length === 0 || hopeful.some(([, { device }]) => fits(needs, device))) return undefined;
+    return noFittingWorker(
+      what,
+      needs,
+      hopeful.map(([index, { device = {} }]) => [`worker ${index + 1}`, device]),
+    );
+  }
+
   /** Starts a worker in every slot that never had one. */
   start(): void {
     for (const [index, slot] of this.#slots.entries()) if (slot.generation === 0) this.#launch(index, slot);
@@ -73,7 +104,11 @@ export class Slots {
     const { threads, device, mock, logDirectory } = this.#settings;
     const token = randomBytes(16).toString("hex");
     const start = { endpoint: this.#endpoint, worker: name, token, coordinatorPid: process.pid, threads, device, mock };
-    const worker = new WorkerState(start, { ...this.#settings, logFile: join(logDirectory, `${name}.log`) }, this.#owner);
+    const worker = new WorkerState(
+      start,
+      { ...this.#settings, slot: index, logFile: join(logDirectory, `${name}.log`) },
+      this.#owner,
+    );
     slot.worker = worker;
     this.#byName.set(name, worker);
   }
@@ -87,11 +122,14 @@ export class Slots {
     slot.worker = undefined;
     if (this.#stopped) return false;
     slot.earlyDeaths = loss.early ? slot.earlyDeaths + 1 : 0;
-    if (loss.verdict || slot.earlyDeaths >= startTries) {
+    if (slot.earlyDeaths <= 1) slot.readyBefore = this.#ready;
+    const tries = this.#ready > slot.readyBefore ? startTriesBesideOthers : startTries;
+    if (loss.verdict || slot.earlyDeaths >= tries) {
       slot.failure = failureOf(worker, loss, slot.earlyDeaths);
       return false;
     }
-    const pause = slot.earlyDeaths === 0 ? 0 : this.#settings.timeouts.restart * 2 ** (slot.earlyDeaths - 1);
+    const pause =
+      slot.earlyDeaths === 0 ? 0 : Math.min(longestPauseMs, this.#settings.timeouts.restart * 2 ** (slot.earlyDeaths - 1));
     slot.timer = setTimeout(() => this.#launch(index, slot), pause);
     return true;
   }

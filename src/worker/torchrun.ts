@@ -5,8 +5,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { WorkerStart } from "../protocol/messages.ts";
-import type { Launcher, WorkerExit, WorkerProcess } from "./launcher.ts";
+import { exitClause, failedLaunch, type Launch, type Launcher, type WorkerExit, type WorkerProcess } from "./launcher.ts";
 
 export interface RankGroup {
   /** Processes of one worker; on a GPU machine each has a GPU of its own. */
@@ -18,21 +17,22 @@ export interface RankGroup {
 /** Workers of several ranks, each rank launched by `single`. With one rank it is `single`. */
 export function torchrunLauncher(single: Launcher, group: RankGroup): Launcher {
   if (group.ranks === 1) return single;
-  return { launch: (start, logFile) => launchRanks(single, group, start, logFile), close: () => single.close() };
+  return { ...single, launch: (start, logFile, slot) => launchRanks(single, group, { start, logFile, slot }) };
 }
 
-function launchRanks(single: Launcher, { ranks, deepspeed }: RankGroup, start: WorkerStart, logFile: string): WorkerProcess {
+function launchRanks(single: Launcher, { ranks, deepspeed }: RankGroup, { start, logFile, slot }: Launch): WorkerProcess {
   let folder: string;
   try {
     // A file for the ranks to meet: no port to race for, and none that other users could connect to (the folder is 0700).
     folder = mkdtempSync(join(tmpdir(), "backtrail-ranks-"));
   } catch (error) {
-    return notStarted(logFile, error);
+    return failedLaunch(logFile, error);
   }
+  single.removeAtDeath?.(folder);
   const rendezvous = join(folder, "rendezvous");
   const processes = Array.from({ length: ranks }, (_, rank) => {
     const group = { rank, ranks, rendezvous, ...(deepspeed ? { deepspeed: { ...deepspeed } } : {}) };
-    return single.launch({ ...start, group }, rank === 0 ? logFile : logFileOf(logFile, rank));
+    return single.launch({ ...start, group }, rank === 0 ? logFile : logFileOf(logFile, rank), slot);
   });
   const kill = (signal: NodeJS.Signals) => {
     for (const one of processes) one.kill(signal);
@@ -48,7 +48,7 @@ function launchRanks(single: Launcher, { ranks, deepspeed }: RankGroup, start: W
   const exited = Promise.all(ends).then(([ofLeader]) => {
     rmSync(folder, { recursive: true, force: true });
     const { rank, exit } = first ?? { rank: 0, exit: ofLeader as WorkerExit };
-    return { ...exit, reason: `rank ${rank} of ${ranks} ${clause(exit)}` };
+    return { ...exit, reason: `rank ${rank} of ${ranks} ${exitClause(exit)}` };
   });
   const leader = processes[0] as WorkerProcess;
   return {
@@ -66,17 +66,3 @@ function launchRanks(single: Launcher, { ranks, deepspeed }: RankGroup, start: W
 
 /** worker-1.log -> worker-1.rank1.log */
 const logFileOf = (logFile: string, rank: number) => logFile.replace(/(\.log)?$/, `.rank${rank}.log`);
-
-const clause = ({ code, signal, error }: WorkerExit) =>
-  error !== undefined ? `could not be started: ${error}` : signal ? `was killed by ${signal}` : `ended with exit code ${code}`;
-
-function notStarted(logFile: string, error: unknown): WorkerProcess {
-  const message = error instanceof Error ? error.message : String(error);
-  return {
-    pid: 0,
-    exited: Promise.resolve({ code: null, signal: null, error: message }),
-    kill: () => undefined,
-    stderrTail: () => "",
-    logFile,
-  };
-}

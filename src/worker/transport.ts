@@ -19,6 +19,8 @@ const lingerMs = 2000;
 
 export interface RouterTransport {
   readonly endpoint: string;
+  /** The private folder of the socket. */
+  readonly directory: string;
   /**
    * Queues a message; never throws. What cannot be delivered (message too large, chain full, "EHOSTUNREACH": no such peer)
    * is reported to `onUndelivered`.
@@ -127,6 +129,7 @@ export async function openRouter(options: RouterOptions): Promise<RouterTranspor
   let closing: Promise<void> | undefined;
   return {
     endpoint,
+    directory,
     send: (peer, frames) => {
       const bytes = totalBytes(frames);
       if (bytes > options.maxMessageBytes) {

@@ -5,47 +5,20 @@
 import { type Decoded, encode, type IncomingBins } from "../protocol/codec.ts";
 import { type FromWorker, protocolVersion, type ToWorker, type WorkerStart } from "../protocol/messages.ts";
 import type { Call } from "./calls.ts";
-import type { PoolEvent, PoolTimeouts } from "./events.ts";
-import type { Launcher, WorkerExit, WorkerProcess } from "./launcher.ts";
+import type { PoolEvent } from "./events.ts";
+import { exitClause, type WorkerExit, type WorkerProcess } from "./launcher.ts";
 import { Leases, type Outcome } from "./leases.ts";
 import { Liveness } from "./liveness.ts";
+import { HeldModels } from "./models.ts";
 import { WorkerError } from "./port.ts";
+import { Resync } from "./resync.ts";
+import type { WorkerOwner, WorkerSettings } from "./workerOwner.ts";
 
-const v = protocolVersion as 1;
-/** Unreadable messages after which a worker counts as broken. */
-const garbageLimit = 32;
+const v = protocolVersion;
 /** Chunks of one call that may be under way unconsumed. */
 const chunkWindow = 4;
 /** How long a refused worker has to read why. */
 const refusalMs = 500;
-
-export interface Loss {
-  /** What happened, as a clause: "was killed by SIGKILL". */
-  readonly reason: string;
-  readonly stderr: string;
-  /** Calls that the worker held, oldest first. */
-  readonly calls: readonly Call[];
-  /** It died of its start, not of its work. */
-  readonly early: boolean;
-  /** Set when another try is pointless. */
-  readonly verdict?: WorkerError;
-}
-
-/** What a worker state needs of its pool. */
-export interface WorkerOwner {
-  send(worker: string, frames: readonly Buffer[]): void;
-  onReady(worker: WorkerState): void;
-  onFinished(worker: WorkerState, call: Call, outcome: Outcome): void;
-  onLost(worker: WorkerState, loss: Loss): void;
-  onEvent(event: PoolEvent): void;
-}
-
-export interface WorkerSettings {
-  readonly launcher: Launcher;
-  readonly logFile: string;
-  readonly timeouts: PoolTimeouts;
-  readonly maxMessageBytes: number;
-}
 
 type Hello = Extract<FromWorker, { kind: "hello" }>;
 
@@ -55,16 +28,22 @@ export class WorkerState {
   /** Id of the session that leases the worker, or "". */
   session = "";
   hello: Hello | undefined;
+  /** Models that it holds for free calls. */
+  readonly models = new HeldModels();
+  /** Memory in use and messages that it could not read, as last reported. */
+  memoryBytes = 0;
+  malformedByWorker = 0;
+  #finishedAtBeat = 0;
   readonly #start: WorkerStart;
   readonly #settings: WorkerSettings;
   readonly #owner: WorkerOwner;
   readonly #process: WorkerProcess;
   readonly #leases: Leases;
   readonly #liveness: Liveness;
+  readonly #resync: Resync;
   readonly #startedAt = performance.now();
   readonly #gone: Promise<void>;
   #resolveGone: () => void = () => undefined;
-  #garbage = 0;
   #killReason = "";
   #killedAt = 0;
   #verdict: WorkerError | undefined;
@@ -78,15 +57,28 @@ export class WorkerState {
       this.#resolveGone = resolve;
     });
     this.#liveness = new Liveness(settings.timeouts, this.#startedAt);
+    this.#resync = new Resync({
+      askHello: () => this.#send({ v, kind: "rehello" }),
+      onGarbage: (reason) => owner.onEvent({ kind: "garbage", peer: this.name, reason }),
+      fail: (reason) => this.fail(reason),
+    });
     const leaseOwner = {
       name: this.name,
       send: (frames: readonly Buffer[]) => owner.send(this.name, frames),
       fail: (reason: string) => this.fail(reason),
-      onFinished: (call: Call, outcome: Outcome) => owner.onFinished(this, call, outcome),
+      onGap: (reason: string) => {
+        owner.onDropped("undue");
+        this.#resync.gap(reason);
+      },
+      onUndue: () => owner.onDropped("undue"),
+      onFinished: (call: Call, outcome: Outcome) => {
+        if (outcome.kind === "error") this.models.drop(call.model);
+        owner.onFinished(this, call, outcome);
+      },
       onEvent: (event: PoolEvent) => owner.onEvent(event),
     };
     this.#leases = new Leases(leaseOwner, this.#liveness, settings.maxMessageBytes);
-    this.#process = settings.launcher.launch(start, settings.logFile);
+    this.#process = settings.launcher.launch(start, settings.logFile, settings.slot);
     owner.onEvent({ kind: "worker-starting", worker: this.name, logFile: settings.logFile });
     void this.#process.exited.then((exit) => this.#ended(exit));
   }
@@ -101,11 +93,16 @@ export class WorkerState {
   get room(): number {
     return this.phase === "ready" ? (this.hello?.credit ?? 0) - this.#leases.size : 0;
   }
+  /** The primitive that it works at, or "". */
+  get call(): string {
+    return this.#leases.oldest?.primitive ?? "";
+  }
   holds(call: Call): boolean {
     return this.#leases.holds(call);
   }
   /** Sends a call; the caller has checked `room`. */
   lease(call: Call): void {
+    this.models.use(call.model, this.hello?.modelsKept ?? 1);
     this.#leases.add(call);
   }
   /** Asks for a call to be given up; when that takes too long, the worker is killed (see `tick`). */
@@ -119,27 +116,30 @@ export class WorkerState {
 
   /** Takes one message of this worker, or what came in its place. */
   receive(decoded: Decoded<FromWorker>): void {
-    if (this.phase === "ended" || this.#killReason) return;
+    if (this.phase === "ended" || this.#killReason) {
+      this.#owner.onDropped(decoded.ok ? "undue" : "malformed");
+      return;
+    }
     this.#liveness.heard(performance.now());
+    this.#resync.received();
     if (!decoded.ok) {
+      this.#owner.onDropped("malformed");
       if (decoded.version !== undefined && this.phase === "starting") this.#refuseVersion(decoded.version);
-      else this.#dropGarbage(decoded.reason);
+      else this.#resync.garbage(decoded.reason);
       return;
     }
     const { message } = decoded;
     if (message.kind === "hello") this.#onHello(message);
     else if (this.phase === "starting") {
-      if (message.kind === "heartbeat") this.#send({ v, kind: "rehello" });
+      this.#owner.onDropped("undue");
+      this.#resync.ask();
     } else this.#onMessage(message, decoded.bins);
-  }
-
-  #dropGarbage(reason: string): void {
-    this.#owner.onEvent({ kind: "garbage", peer: this.name, reason });
-    if (++this.#garbage >= garbageLimit) this.fail(`sent ${this.#garbage} unreadable messages, the last: ${reason}`);
   }
 
   #onHello(hello: Hello): void {
     if (hello.token !== this.#start.token || hello.worker !== this.name) {
+      this.#owner.onDropped("undue");
+      this.#resync.strike("the token or the name in its hello is wrong");
       this.#send({ v, kind: "reject", reason: "the token or the name in hello is not the one given at start" });
       return;
     }
@@ -150,7 +150,12 @@ export class WorkerState {
     const { timeouts, maxMessageBytes } = this.#settings;
     this.hello = hello;
     this.#send({ v, kind: "welcome", heartbeatMs: timeouts.heartbeat, chunkWindow, maxMessageBytes });
-    if (this.phase !== "starting") return;
+    this.#resync.answered();
+    if (this.phase !== "starting") {
+      this.#leases.resume(hello.held);
+      if (this.phase === "draining") this.#send({ v, kind: "drain" });
+      return;
+    }
     this.phase = "ready";
     const { pid, flavour, device, versions } = hello;
     const seconds = (performance.now() - this.#startedAt) / 1000;
@@ -171,12 +176,9 @@ export class WorkerState {
 
   #onMessage(message: Exclude<FromWorker, Hello>, bins: IncomingBins): void {
     switch (message.kind) {
-      case "heartbeat": {
-        const now = performance.now();
-        this.#liveness.at(message.job, message.done, now);
-        this.#liveness.idle(message.job === "" && this.#leases.size > 0, now);
+      case "heartbeat":
+        this.#onHeartbeat(message);
         return;
-      }
       case "log":
         this.#owner.onEvent({ kind: "worker-log", worker: this.name, level: message.level, text: message.text });
         return;
@@ -188,10 +190,23 @@ export class WorkerState {
     }
   }
 
+  #onHeartbeat({ job, done, memoryBytes, malformed = 0 }: Extract<FromWorker, { kind: "heartbeat" }>): void {
+    const now = performance.now();
+    this.memoryBytes = memoryBytes;
+    this.malformedByWorker = malformed;
+    const idle = job === "" && this.#leases.size > 0;
+    this.#liveness.at(job, done, now);
+    this.#liveness.idle(idle, now);
+    // Between two short calls a worker is idle too: only one that finishes nothing has lost something.
+    this.#resync.heartbeat(idle && this.#leases.finished === this.#finishedAtBeat);
+    this.#finishedAtBeat = this.#leases.finished;
+  }
+
   /** Checks all deadlines; called some times a second. `stall` = how long the coordinator itself was not listening. */
   tick(now: number, stall: number): void {
     if (this.phase === "ended") return;
     this.#liveness.excuse(stall);
+    this.#resync.tick(now);
     const { start, exit } = this.#settings.timeouts;
     if (this.#killReason) {
       // A process that waits for a dead disk does not obey SIGKILL; its calls must not wait with it.
@@ -224,28 +239,20 @@ export class WorkerState {
     const unused = this.#leases.finished === 0 && this.#leases.size === 0;
     const early = this.phase === "starting" || (unused && age < this.#settings.timeouts.earlyDeath);
     this.phase = "ended";
-    const verdict = this.#verdict ?? this.#startFailure(exit);
+    const cannotStart =
+      exit.error === undefined
+        ? undefined
+        : new WorkerError("no-workers", `the worker process cannot be started: ${exit.error}`, { worker: this.name });
+    const verdict = this.#verdict ?? cannotStart;
     const calls = this.#leases.clear();
     this.#owner.onLost(this, {
-      reason: this.#reason(exit),
+      reason: this.#killReason || (exit.reason ?? exitClause(exit)),
       stderr: this.#process.stderrTail(),
       calls,
       early,
       ...(verdict ? { verdict } : {}),
     });
     this.#resolveGone();
-  }
-
-  #startFailure(exit: WorkerExit): WorkerError | undefined {
-    if (exit.error === undefined) return undefined;
-    return new WorkerError("no-workers", `the worker process cannot be started: ${exit.error}`, { worker: this.name });
-  }
-
-  #reason(exit: WorkerExit): string {
-    if (this.#killReason) return this.#killReason;
-    if (exit.error) return exit.error;
-    if (exit.reason) return exit.reason;
-    return exit.signal ? `was killed by ${exit.signal}` : `ended with exit code ${exit.code}`;
   }
 
   /** Drain, shutdown, SIGTERM, SIGKILL, each with its time. Resolves when the process is gone, or obeys nothing. */

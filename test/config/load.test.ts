@@ -54,6 +54,14 @@ describe("one wrong key", () => {
       "x.yaml:1:1 name: missing: expected a text",
     ],
     [`${head}model: {from: a/b}\ndecode: {g/h: {policy: greedy}}\n`, /^x\.yaml:4:10 decode\.g\/h: not a name for a policy/],
+    [
+      `${head}model: {from: a/b}\ndecode: {g: {policy: best-of-n, engine: continuous}}\n`,
+      /^x\.yaml:4:41 decode\.g\.engine: expected auto or reference for policy best-of-n/,
+    ],
+    [
+      `${head}model: {from: a/b}\ndecode: {g: {policy: greedy, engine: reference, strict: true}}\n`,
+      /^x\.yaml:4:\d+ decode\.g\.strict: strict is a mode of the engine auto, found engine reference/,
+    ],
     [good.replace("kind: countdown", "kind: countdown, operands: [9, 2]"), /^x\.yaml:2:37 puzzle\.operands: .*first number/],
   ])("%s", (text, expected) => {
     const problems = problemsOf(text);
@@ -153,7 +161,7 @@ claims:
     "x.yaml:3:16 data.train.depht: unknown key. Did you mean depth?",
     'x.yaml:5:45 decode.b1.keep: expected "sqrt" or a whole number above 0, found "sqr". Did you mean sqrt?',
     "x.yaml:7:19 sweep.arms.direct.data.train.backtrackShar: data.train.backtrackShar: unknown key. Did you mean backtrackShare?",
-    "x.yaml:7:50 sweep.arms.direct.workers.count: workers belongs to the whole file: an arm or the grid cannot change it",
+    "x.yaml:7:50 sweep.arms.direct.workers.count: workers belongs to the whole file: a sweep cannot vary it",
     'x.yaml:8:20 sweep.grid.seed.1: seed: expected a whole number of at least 0, found "x"',
     "x.yaml:10:21 claims.a.compare.1: unknown arm dirct. There is: base, direct. Did you mean direct?",
     'x.yaml:11:16 claims.b.compare: expected a list of 2, found ["b1"]',

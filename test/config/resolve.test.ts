@@ -2,8 +2,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { parse } from "yaml";
-import { configJsonSchema } from "../../src/config/jsonSchema.ts";
 import { parseConfig, parseDataConfig } from "../../src/config/load.ts";
 import { loadModulesOf } from "../../src/config/moduleLoader.ts";
 import type { UserError } from "../../src/lib/errors.ts";
@@ -133,6 +131,18 @@ describe("claims", () => {
     expect(claim("b1, greedy", "seen", "data: {test: {seen: 0}}\n")[0]).toMatch(/split seen has no problems/);
     expect(claim("b1, greedy", "dev", "data: {test: {dev: 5}}\n")).toEqual([]);
   });
+
+  it("refuses the split of held-out targets where the puzzle has none, also by default", () => {
+    const graph = (on: string) =>
+      problemsOf(
+        `name: x\npuzzle: {kind: graph}\ndata: {train: {format: bfs}}\nmodel: {from: a/b}\ndecode: {a: {policy: greedy}, b: {policy: best-of-n}}\nclaims:\n  c: {compare: [b, a]${on}, expect: {}}\n`,
+      );
+    for (const on of ["", ", on: unseen"])
+      expect(graph(on)).toEqual([
+        expect.stringMatching(/claims\.c\.on: split unseen has no problems: only countdown holds targets out/),
+      ]);
+    expect(graph(", on: seen")).toEqual([]);
+  });
 });
 
 describe("settings that cannot go together", () => {
@@ -258,34 +268,4 @@ describe("the published shape of the config", () => {
     expect(of(`${head}seed: 43\n`)).not.toBe(of(head));
     expect(of(`${head}sweep: {arms: {a: {seed: 1}}}\n`)).not.toBe(of(head));
   });
-
-  it("has a JSON Schema for editors that knows every key the example uses", () => {
-    const schema = configJsonSchema() as Record<string, never>;
-    expect(schema).toMatchObject({
-      $schema: "https://json-schema.org/draft/2020-12/schema",
-      title: expect.any(String),
-      additionalProperties: false,
-    });
-    const missing = unknownKeys(parse(read("design.yaml")), schema, "");
-    expect(missing).toEqual([]);
-    expect(unknownKeys({ seed: 1, data: { train: { sise: 1 } } }, schema, "")).toEqual([".data.train.sise"]);
-    expect(JSON.stringify(schema)).toContain('"bf16"');
-  });
 });
-
-/** Keys of a value that no branch of the JSON Schema allows. */
-function unknownKeys(value: unknown, schema: Record<string, never>, path: string): string[] {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return [];
-  const options = (schema.anyOf ?? schema.oneOf) as Record<string, never>[] | undefined;
-  if (options !== undefined) {
-    const tried = options.map((option) => unknownKeys(value, option, path));
-    return tried.sort((a, b) => a.length - b.length)[0] as string[];
-  }
-  const properties = (schema.properties ?? {}) as Record<string, Record<string, never>>;
-  return Object.entries(value).flatMap(([key, item]) => {
-    const next = properties[key] ?? (schema.additionalProperties as Record<string, never> | false | undefined);
-    return next === undefined || next === false
-      ? [`${path}.${key}`]
-      : unknownKeys(item, next as Record<string, never>, `${path}.${key}`);
-  });
-}

@@ -503,6 +503,23 @@ describe.each(["mock", "torch"] as const)("the %s worker", patience, (flavour) =
     expect(pool.describe().workers[0]?.name).toBe("worker-1");
   });
 
+  it("holds the models used last, as the pool believes it does, and tells its memory and what it could not read", async () => {
+    const versions = ["first", "second", "third"];
+    for (const version of versions)
+      await pool.free(
+        "score",
+        { model: { ...model, version }, named: [] },
+        { tokens: Int32Array.of(3), lengths: Int32Array.of(1) },
+      );
+    const { models } = (await pool.free("info", {})).result;
+    const described = () => pool.describe().workers[0];
+    expect(models).toEqual(["second", "third"]);
+    expect(described()?.models).toEqual(models);
+    await until(() => (described()?.memoryBytes ?? 0) > 0);
+    expect(described()).toMatchObject({ call: "", malformedByWorker: 0, gpus: 0 });
+    expect((described()?.deviceMemoryBytes ?? 0) > 0).toBe(flavour === "torch");
+  });
+
   it("reports what it holds", async () => {
     await inSession(async () => {
       // Free calls never run beside a session: the next one waits for its end.

@@ -10,14 +10,15 @@ interface Golden {
   message: { kind: string; bins?: [string, BinType, number[]][] };
   msgpackHex: string;
   framesHex: string[];
+  checksumHex: string;
 }
 const golden = readdirSync(directory).map(
   (name) => [name, JSON.parse(readFileSync(new URL(name, directory), "utf8")) as Golden] as const,
 );
 const arrays = { uint8: Uint8Array, int32: Int32Array, uint32: Uint32Array, float32: Float32Array };
 
-function framesOf({ msgpackHex, framesHex }: Golden): Buffer[] {
-  return [msgpackHex, ...framesHex].map((hex) => Buffer.from(hex, "hex"));
+function framesOf({ msgpackHex, framesHex, checksumHex }: Golden): Buffer[] {
+  return [msgpackHex, ...framesHex, checksumHex].map((hex) => Buffer.from(hex, "hex"));
 }
 
 function binsOf({ message, framesHex }: Golden): OutgoingBins {
@@ -38,7 +39,7 @@ describe("golden messages", () => {
   it.each(golden)("%s is encoded to the same bytes", (_, file) => {
     const { bins: _bins, ...header } = file.message;
     const frames = encode(header as Parameters<typeof encode>[0], binsOf(file));
-    expect(frames.map((frame) => frame.toString("hex"))).toEqual([file.msgpackHex, ...file.framesHex]);
+    expect(frames.map((frame) => frame.toString("hex"))).toEqual([file.msgpackHex, ...file.framesHex, file.checksumHex]);
   });
 
   it("there is one for each kind", () => {

@@ -43,6 +43,9 @@ describe("the bytes of a dataset", () => {
     const two = await makeIn(at("two"), settings, { threads: 2, shardSize: 50 });
     expect(trainText(at("two"))).toBe(trainText(at("one")));
     expect(two.statistics).toEqual(one.statistics);
+    // The 9 problems with held-out targets that are asked for: the toy has no such split.
+    expect(one.test).toMatchObject({ seen: 3, unseen: 0, dev: 2 });
+    expect(one.tests.map(({ rows }) => rows)).toEqual([3, 2]);
     // 850 of 1000 problems are to train on: some of 300 draws come twice.
     expect(one.statistics.draws).toBeGreaterThan(300);
     const examples = examplesOf(at("one"));

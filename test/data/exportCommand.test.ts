@@ -1,7 +1,7 @@
 // data import and data export as a user calls them, on a disk.
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
@@ -73,12 +73,12 @@ describe("data import", () => {
     expect(JSON.parse(files["report.json"] ?? "")).toMatchObject({ records: 5, examples: 2, problems: 2, rejected: 1 });
   });
 
-  it("fails where nothing could be taken, and leaves the report", async () => {
+  it("fails where nothing could be taken, and leaves the folder for another try", async () => {
     await expect(importing("published", "wrong", { from: "shortestpath" })).rejects.toMatchObject({
       code: "import",
       message: expect.stringContaining("Is --from shortestpath right"),
     });
-    expect(Object.keys(filesIn(join(folder, "wrong")))).toEqual(["report.json"]);
+    expect(Object.keys(filesIn(join(folder, "wrong")))).toEqual([]);
   });
 
   it("refuses flags it does not know, offering what is near, and a folder in use", async () => {
@@ -145,6 +145,28 @@ describe("data export", () => {
     await expect(exporting("sos", "x")).rejects.toThrow("expected a dataset of format sos or think, found self-backtracking");
     expect(existsSync(join(folder, "x"))).toBe(false);
     await expect(exporting("trl", "told")).rejects.toMatchObject({ code: "exists" });
+  });
+
+  it("never exports a part of a dataset as if it were all of it", async () => {
+    const copyWithout = (name: string) => {
+      cpSync(join(folder, "set"), join(folder, `without-${name}`), { recursive: true });
+      rmSync(join(folder, `without-${name}`, name));
+      return dataExportCommand(io, `without-${name}`, { to: "trl", out: "part", json: false });
+    };
+    for (const name of ["train-00000.jsonl", "test-seen.jsonl"]) {
+      await expect(copyWithout(name)).rejects.toMatchObject({
+        code: "damaged",
+        message: expect.stringContaining(`the manifest names ${name}, but it is not there`),
+      });
+    }
+    await expect(copyWithout("manifest.json")).rejects.toMatchObject({ code: "unfinished" });
+    expect(existsSync(join(folder, "part"))).toBe(false);
+  });
+
+  it("exports problems alone, as they were imported", async () => {
+    expect(await importing("published/val_backtrack.json", "alone")).toBe(0);
+    expect(await dataExportCommand(io, "alone", { to: "trl", out: "alone-trl", json: false })).toBe(0);
+    expect(rowsOf(filesIn(join(folder, "alone-trl"))["test-val.jsonl"])).toHaveLength(2);
   });
 });
 

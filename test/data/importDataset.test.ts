@@ -305,7 +305,8 @@ describe("import of Sudoku", () => {
     expect(Object.keys(problems.files)).toEqual(["test-problems.jsonl"]);
     expect(problems.report).toMatchObject({ records: 2, problems: 1, rejections: { record: { records: 1 } } });
     const solved = await importAll("sudoku-kaggle", [memoryFile("sudoku-3m.csv", csv)], { solve: true });
-    expect(solved.train).toMatchObject([{ solver: "sudoku", solved: true, nodes: 4 }]);
+    expect(solved.train).toMatchObject([{ solver: "sudoku", solved: true, nodes: 4, difficulty: 1.5 }]);
+    expect(rowsOf(problems.files["test-problems.jsonl"])).toMatchObject([{ difficulty: 1.5 }]);
   });
 });
 

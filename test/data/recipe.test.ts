@@ -7,7 +7,6 @@ import { solverDraws } from "../../src/data/draws.ts";
 import { testProblems, trainExamples } from "../../src/data/make.ts";
 import { problemSpace } from "../../src/data/problems.ts";
 import { recipeFor } from "../../src/data/recipe.ts";
-import { tokenBudget } from "../../src/data/tokens.ts";
 import { Rng } from "../../src/lib/rng.ts";
 import { toy, toyModule } from "./datasets.ts";
 
@@ -151,19 +150,5 @@ describe("solvers", () => {
 
   it("that do not fit the puzzle are refused by name", () => {
     expect(() => recipeFor(toy({ solver: "sudoku" }))).toThrow(/sudoku works on sudoku, not on toy/);
-  });
-});
-
-describe("a token budget", () => {
-  const vocabulary = { pieces: ["a", "ab", "abc", "1", "12"], special: ["<ab"] };
-  it.each([
-    ["abcab12", 3, 7],
-    ["abcab12", 2, 5],
-    ["<abc12", 1, 3],
-    ["<abc12", 2, 4],
-    ["?\u{1f600}a", 1, 1],
-    ["", 5, 0],
-  ])("of %s: %i tokens take %i characters", (text, tokens, length) => {
-    expect(tokenBudget(vocabulary, tokens)(text)).toBe(length);
   });
 });

@@ -57,6 +57,14 @@ describe("createGenerator", () => {
     ]);
   });
 
+  test("engine and slots reach the worker; the engine only when there is one", async () => {
+    const workers = new FakeWorkers({ size: 1, seed: 1, loss: 0 });
+    await createGenerator(workers, model, { engine: "reference" }).generate(request("a", 1));
+    await createGenerator(workers, model, { slots: 1 }).generate(request("a", 1));
+    expect(workers.params).toMatchObject([{ engine: "reference", slots: 0 }, { slots: 1 }]);
+    expect(workers.params[1]).not.toHaveProperty("engine");
+  });
+
   test("a burst is spread over all workers, and no more than two calls wait for each", async () => {
     const workers = new FakeWorkers({ size: 3, seed: 1, loss: 0 });
     const generator = createGenerator(workers, model, { completionsPerCall: 1000 });

@@ -6,7 +6,8 @@ import type { TestProblem } from "../../src/data/example.ts";
 import { createGenerator } from "../../src/decode/batchingGenerator.ts";
 import type { Generator } from "../../src/decode/generator.ts";
 import { type Attempt, type DecodeInputs, decode } from "../../src/decode/policies.ts";
-import type { ModelSpec } from "../../src/protocol/primitives.ts";
+import type { FreePrimitive, ModelSpec, Params } from "../../src/protocol/primitives.ts";
+import { type Bins, type FreeOptions, WorkerError } from "../../src/worker/port.ts";
 import { FakeWorkers } from "./fakeWorkers.ts";
 import { decodeTokens, encode, madeUp, markers } from "./models.ts";
 
@@ -45,7 +46,55 @@ async function run(generator: Generator, changes: Partial<DecodeInputs> = {}): P
 
 const inOrder = (attempts: Map<string, Attempt>) => problems.map(({ id }) => attempts.get(id));
 
+/** A pool that gives up every call in which one of these problems' prompts stands. */
+class PoisonedWorkers extends FakeWorkers {
+  readonly quarantined: number[] = [];
+  readonly #poison: readonly string[];
+
+  constructor(poison: readonly string[]) {
+    super({ size: 2, seed: 5, loss: 0.3 });
+    this.#poison = poison;
+  }
+
+  override async free<Name extends FreePrimitive>(
+    name: Name,
+    params: Params<Name>,
+    bins: Bins = {},
+    options: FreeOptions = {},
+  ) {
+    const prefixes = name === "generate" ? prefixesOf(bins) : [];
+    if (prefixes.some((prefix) => this.#poison.some((id) => prefix.startsWith(`${id}:`)))) {
+      this.quarantined.push(prefixes.length);
+      throw new WorkerError("quarantined", "generate lost its worker 3 times");
+    }
+    return super.free(name, params, bins, options);
+  }
+}
+
+function prefixesOf({ tokens, lengths }: Bins): string[] {
+  let at = 0;
+  return Array.from(lengths ?? [], (length) => {
+    at += length;
+    return decodeTokens(Int32Array.from(tokens ?? []).slice(at - length, at));
+  });
+}
+
 describe("decode", () => {
+  test("a problem that kills its worker fails alone: every other attempt is made, unchanged", async () => {
+    const expected = await run(direct);
+    const workers = new PoisonedWorkers(["p3", "p17"]);
+    const attempts = new Map<string, Attempt>();
+    const onAttempt = (attempt: Attempt) => void attempts.set(attempt.problemId, attempt);
+    await expect(run(createGenerator(workers, model, { completionsPerCall: 90 }), { onAttempt })).rejects.toThrow(
+      "2 of 25 problems lose their worker each time (p17, p3); all others are done and kept. generate lost its worker 3 times",
+    );
+    for (const id of ["p3", "p17"]) expected.delete(id);
+    expect(attempts).toEqual(expected);
+    // Calls of ten requests were halved down to the one that is poison.
+    expect(Math.max(...workers.quarantined)).toBe(10);
+    expect(workers.quarantined.filter((requests) => requests === 1)).toHaveLength(2);
+  });
+
   test("the case is a real one: rounds happen, choices differ", async () => {
     const attempts = [...(await run(direct)).values()];
     expect(attempts.some(({ rounds }) => rounds === 2)).toBe(true);

@@ -93,7 +93,7 @@ describe("run --mock", () => {
     const { code, out } = await run(["plan", smoke, "--mock", ...set, "--set", "decode.b1.samples=6"]);
     expect(code).toBe(0);
     expect(out).toMatch(/cached {2}train backtracking/);
-    expect(out).toMatch(/to do {3}decode backtracking\/b1 .*policy\.samples: \d+ -> 6/);
+    expect(out).toMatch(/to do {3}decode backtracking\/b1 .*decode\.b1\.samples \d+ -> 6/);
     expect(readdirSync(folder, { recursive: true })).toEqual(before);
   });
 });
@@ -146,6 +146,28 @@ describe("interruption", () => {
       expect(readdirSync(join(train, key)).sort()).toEqual(["checkpoint", "manifest.json", "metrics.jsonl"]);
       expect(stepsIn(join(train, key, "metrics.jsonl"))).toEqual(Array.from({ length: 800 }, (_, index) => index + 1));
     }
+  });
+
+  it("can be watched from another terminal, and tells until when it ran after it was killed", async () => {
+    const folder = temporary();
+    const args = [smoke, "--mock", ...into(folder), "--set", "train.steps=6000"];
+    const first = start(["run", ...args]);
+    await first.saw("train direct: started");
+    const results = join(folder, "results", "smoke-mock");
+    // What the run makes is known to be in use from its start.
+    expect(JSON.parse(readFileSync(join(results, "plan.json"), "utf8"))).toMatchObject({ name: "smoke" });
+    expect(JSON.parse(readFileSync(join(results, "config.resolved.json"), "utf8"))).toHaveProperty("arms");
+    let watched = "";
+    while (!/generate|forward_backward|optim_step/.test(watched)) watched = (await run(["status", ...args])).out;
+    expect(watched).toContain(`running: process ${first.process.pid}`);
+    expect(watched).toMatch(/backtracking +done +done +running +2 (to do|begun) +2 to do/);
+    expect(watched).toMatch(/smoke: 0\/2 arms, 3\/11 stages/);
+    expect(watched).toMatch(/train backtracking: \d+\/6000 steps/);
+    expect(watched).toMatch(/worker-1 +cpu +\S+/);
+    first.process.kill("SIGKILL");
+    await first.finished;
+    const { out } = await run(["status", ...args]);
+    expect(out).toMatch(/not running: process \d+ on \S+ was running until \S+ and was killed\. Nothing is lost/);
   });
 
   it("refuses a second run of the same sweep and says who holds it", async () => {
@@ -285,8 +307,12 @@ describe("small commands", () => {
   it("every command has help with an example", async () => {
     const commands = [
       "run",
+      "retry",
       "plan",
+      "why",
       "status",
+      "store ls",
+      "store gc",
       "report",
       "trace",
       "grade",

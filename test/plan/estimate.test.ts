@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { modelPresets, type PresetName } from "../../src/config/modelPresets.ts";
 import { modelSettings } from "../../src/config/modelSettings.ts";
 import type { Json } from "../../src/lib/hash.ts";
-import { aboutTokens, decodeMemory, deviceRate, diskBytes, trainMemory, trainWork } from "../../src/plan/estimate.ts";
+import { aboutTokens, decodeMemory, deviceRate, trainDisk, trainMemory, trainWork } from "../../src/plan/estimate.ts";
 import { knownConfig } from "../../src/plan/estimateKnown.ts";
 import { cacheBytesPerToken, type ModelShape, modelShape, trainFlopsPerToken } from "../../src/plan/estimateModel.ts";
 import { architectureConfig } from "../../src/run/modelSpec.ts";
@@ -215,8 +215,19 @@ describe("work, time and disk", () => {
     expect(deviceRate("cpu", "float32", 2)).toEqual({ rate: 0.3 * 0.2e12, assumption: "30% of 0.2 TFLOP/s, 2 threads" });
   });
 
-  it("keeps a checkpoint, and two for resume while it trains", () => {
-    expect(diskBytes(shape(llama1b), { examples: 10, exampleBytes: 7 })).toBe(70 + 28 * shape(llama1b).parameters);
+  it.each([
+    // Each checkpoint for resume is weights and two moments, 12 bytes a parameter; the last is weights alone.
+    ["three for resume at once, in a long training", 9, 36],
+    ["two, and the last", 2, 28],
+    ["one that an interrupt would save, and the last", 0, 16],
+  ])("counts checkpoints on disk: %s", (_, saves, bytes) => {
+    const parameters = 1_235_814_400;
+    expect(trainDisk(shape(llama1b), { saves })).toEqual({ left: 4 * parameters, peak: bytes * parameters });
+  });
+
+  it("counts moments of adapters alone where they alone are trained", () => {
+    const adapters = 8 * 16 * (2 * 4096 + 2 * 2560 + 3 * 10_240);
+    expect(trainDisk(shape(llama1b), { saves: 9, loraRank: 8 }).peak).toBe(3 * (4 * 1_235_814_400 + 8 * adapters));
   });
 
   it("counts about the tokens of Llama-3: 24 for a prompt of four numbers, 46 for the whole direct example", () => {

@@ -5,14 +5,7 @@ import { describe, expect, it } from "vitest";
 import { parseConfig } from "../../src/config/load.ts";
 import type { ResolvedConfig } from "../../src/config/resolve.ts";
 import type { Json } from "../../src/lib/hash.ts";
-import {
-  buildPlan,
-  explainDifference,
-  nearestStage,
-  type Plan,
-  type PlanEnvironment,
-  type Stage,
-} from "../../src/plan/plan.ts";
+import { buildPlan, type Plan, type PlanEnvironment } from "../../src/plan/plan.ts";
 
 const cpu: PlanEnvironment = { flavour: "torch", dtype: "float32" };
 const text = `name: x
@@ -30,7 +23,6 @@ const planOf = (...sets: string[]) => buildPlan(config(...sets), cpu);
 const keysOf = (plan: Plan) => plan.stages.map((stage) => stage.key);
 /** Ids of the stages of `b` that `a` has not. */
 const news = (a: Plan, b: Plan) => b.stages.filter((stage) => !keysOf(a).includes(stage.key)).map((stage) => stage.id);
-const stageOf = (plan: Plan, id: string) => plan.stages.find((stage) => stage.id === id) as Stage;
 
 describe("the graph", () => {
   const sweep = planOf("sweep={arms: {direct: {data.train.backtrackShare: 0}, more: {decode.b1.samples: 32}}}");
@@ -83,6 +75,12 @@ describe("the graph", () => {
 });
 
 describe("keys", () => {
+  it("of strict decoding hold the threads of a worker, others do not", () => {
+    const strict = planOf("decode.b1.strict=true");
+    const more = planOf("decode.b1.strict=true", "workers.threads=2");
+    expect(news(strict, more)).toEqual(["decode base/b1", "grade base/b1"]);
+  });
+
   it.each([
     ["workers.count=3"],
     ["workers.threads=2"],
@@ -94,12 +92,16 @@ describe("keys", () => {
     ["train.epochs=9"],
     ["model.dtype=fp32"],
     ["seed=42"],
+    ["decode.b1.engine=auto"],
+    ["decode.b1.strict=false"],
   ])("%s changes none", (set) => {
     expect(keysOf(planOf(set))).toEqual(keysOf(planOf()));
   });
 
   it.each([
     ["decode.b1.temperature=0.9", ["decode base/b1", "grade base/b1"]],
+    ["decode.greedy.engine=continuous", ["decode base/greedy", "grade base/greedy"]],
+    ["decode.b1.strict=true", ["decode base/b1", "grade base/b1"]],
     ["grade.useAllNumbers=true", ["grade base/greedy", "grade base/best", "grade base/b1"]],
     [
       "data.train.size=101",
@@ -190,31 +192,6 @@ describe("keys", () => {
   it("take the grader's setting into the decoding that asks it", () => {
     const set = "decode.best.select=oracle";
     expect(news(planOf(set), planOf(set, "grade.useAllNumbers=true"))).toContain("decode base/best");
-  });
-});
-
-describe("why a stage runs again", () => {
-  const [before, after] = [planOf(), planOf("decode.b1.temperature=0.9", "data.train.size=101")];
-
-  it.each([
-    ["decode base/b1", "policy.temperature: 0.7 -> 0.9"],
-    ["decode base/greedy", "its input train differs"],
-    ["data base", "train.size: 100 -> 101"],
-    ["problems base", "the stage's code version"],
-  ])("%s: %s", (id, expected) => {
-    expect(explainDifference(stageOf(before, id), stageOf(after, id))).toBe(expected);
-  });
-
-  it("says when a setting is new or gone", () => {
-    const stage = (settings: Json) => ({ settings, inputs: {} });
-    expect(explainDifference(stage({ a: 1 }), stage({ a: 1, b: [2] }))).toBe("b: absent -> [2]");
-    expect(explainDifference(stage({ a: { c: 1 } }), stage({ a: {} }))).toBe("a.c: 1 -> absent");
-  });
-
-  it("compares with the earlier stage that has most in common", () => {
-    const candidates = [{ settings: { a: 1, b: 1, c: 1 } }, { settings: { a: 1, b: 2, c: 2 } }, { settings: { z: 1 } }];
-    expect(nearestStage(candidates, { a: 1, b: 2, c: 3 })).toBe(candidates[1]);
-    expect(nearestStage([], { a: 1 })).toBeUndefined();
   });
 });
 

@@ -1,10 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Rng } from "../../src/lib/rng.ts";
+import { seal } from "../../src/protocol/checksum.ts";
 import { decodeFromWorker, decodeToWorker, encode, type OutgoingBins } from "../../src/protocol/codec.ts";
 import { protocolVersion } from "../../src/protocol/messages.ts";
 
-const v = protocolVersion as 1;
+const v: typeof protocolVersion = protocolVersion;
 const job = {
   v,
   kind: "job" as const,
@@ -71,7 +72,7 @@ describe("encode and decode", () => {
     const frames = encode(chunk, { logprobs: Float32Array.of(1, 2, 3) });
     const shifted = new Uint8Array(13);
     shifted.set(frames[1] as Buffer, 1);
-    const decoded = decodeFromWorker([frames[0] as Buffer, shifted.subarray(1)]);
+    const decoded = decodeFromWorker([frames[0] as Buffer, shifted.subarray(1), frames[2] as Buffer]);
     expect(decoded.ok && decoded.bins.logprobs?.data).toEqual(Float32Array.of(1, 2, 3));
   });
 
@@ -99,19 +100,32 @@ describe("encode and decode", () => {
 
 describe("decode refuses", () => {
   const frames = encode(chunk, { tokens: Int32Array.of(1, 2, 3) });
+  const header = frames[0] as Buffer;
+  const tokens = frames[1] as Buffer;
   const reason = (input: readonly Uint8Array[]) => {
     const decoded = decodeFromWorker(input);
     return decoded.ok ? "ok" : decoded.reason;
   };
-  it("a missing, an extra and a short frame", () => {
-    expect(reason([])).toMatch(/no frames/);
-    expect(reason(frames.slice(0, 1))).toMatch(/0 raw frames, the header names 1/);
-    expect(reason([...frames, Buffer.alloc(1)])).toMatch(/2 raw frames/);
-    expect(reason([frames[0] as Buffer, Buffer.alloc(11)])).toMatch(/"tokens" is int32 \[3\] but has 11 bytes/);
+  it("a missing, an extra and a short frame, whatever the checksum says", () => {
+    expect(reason(seal([header]))).toMatch(/0 raw frames, the header names 1/);
+    expect(reason(seal([header, tokens, Buffer.alloc(1)]))).toMatch(/2 raw frames/);
+    expect(reason(seal([header, Buffer.alloc(11)]))).toMatch(/"tokens" is int32 \[3\] but has 11 bytes/);
+  });
+  it("a missing frame and every single flipped bit, by the checksum", () => {
+    expect(decodeFromWorker(frames).ok).toBe(true);
+    for (const input of [[], frames.slice(0, 1), frames.slice(0, 2), frames.slice(1), [header, frames[2] as Buffer]])
+      expect(reason(input)).toMatch(/checksum is missing or wrong/);
+    for (const [index, frame] of frames.entries()) {
+      for (let bit = 0; bit < 8 * frame.length; bit++) {
+        const damaged = Buffer.from(frame);
+        damaged[bit >> 3] = (damaged[bit >> 3] as number) ^ (1 << (bit & 7));
+        expect(reason(frames.with(index, damaged))).toMatch(/checksum is missing or wrong/);
+      }
+    }
   });
   it("a shape whose product overflows", () => {
-    const decoded = decodeFromWorker([encodeRaw({ ...chunk, bins: [["x", "uint8", [2 ** 40, 2 ** 40]]] }), Buffer.alloc(0)]);
-    expect(decoded.ok).toBe(false);
+    const raw = encodeRaw({ ...chunk, bins: [["x", "uint8", [2 ** 40, 2 ** 40]]] });
+    expect(reason(seal([raw, Buffer.alloc(0)]))).toMatch(/"x" is uint8 .* but has 0 bytes/);
   });
   it("two bins of one name", () => {
     const raw = encodeRaw({
@@ -121,7 +135,7 @@ describe("decode refuses", () => {
         ["x", "uint8", [1]],
       ],
     });
-    expect(reason([raw, Buffer.alloc(1), Buffer.alloc(1)])).toMatch(/two bins/);
+    expect(reason(seal([raw, Buffer.alloc(1), Buffer.alloc(1)]))).toMatch(/two bins/);
   });
   it("a header of the other direction", () => {
     expect(decodeToWorker(frames).ok).toBe(false);
@@ -130,7 +144,12 @@ describe("decode refuses", () => {
     const [header] = encode({ v, kind: "bye", worker: "w", reason: "r" });
     const other = Buffer.from(header as Buffer);
     other[other.indexOf("v") + 1] = 9;
-    expect(decodeFromWorker([other])).toMatchObject({ ok: false, version: 9 });
+    expect(decodeFromWorker(seal([other]))).toMatchObject({ ok: false, version: 9 });
+    // Version 1 had no checksum.
+    other[other.indexOf("v") + 1] = 1;
+    expect(decodeFromWorker([other])).toMatchObject({ ok: false, version: 1 });
+    // Damage must not pass for another version.
+    expect(decodeFromWorker([other, Buffer.alloc(4)])).not.toHaveProperty("version");
   });
 });
 
@@ -169,10 +188,13 @@ function damaged(rng: Rng, seeds: readonly Buffer[][]): Uint8Array[] {
     return Array.from({ length: rng.below(4) }, () => Uint8Array.from({ length: rng.below(80) }, () => rng.below(256)));
   }
   const frames = rng.pick(seeds).map((frame) => Buffer.from(frame));
+  // Half of them with a right checksum, so that what lies behind it is reached too.
+  const sealed = rng.below(2) === 0;
+  if (sealed) frames.pop();
   for (let change = rng.between(1, 4); change > 0; change--) {
     const frame = rng.pick(frames);
     if (rng.below(4) === 0) frames[frames.indexOf(frame)] = frame.subarray(0, rng.below(frame.length + 1));
     else if (frame.length > 0) frame[rng.below(frame.length)] = rng.below(256);
   }
-  return frames;
+  return sealed ? seal(frames) : frames;
 }

@@ -11,7 +11,7 @@ import {
 } from "../../src/puzzle/countdown.ts";
 import { canReach, canReachWithSome, reachableValues } from "../../src/puzzle/countdownReach.ts";
 import { findPuzzle, readProblem } from "../../src/puzzle/registry.ts";
-import { countSolutions } from "../../src/solver/exhaustive.ts";
+import { countSolutions } from "./countdownBruteForce.ts";
 
 const problemOf = (numbers: number[], target: number): CountdownProblem => ({ puzzle: "countdown", numbers, target });
 

@@ -6,7 +6,7 @@ import { exactSpace } from "../../src/puzzle/countdownExact.ts";
 import { type ExactOptions, enumerateSolvable, exactBytes } from "../../src/puzzle/countdownExactBitmap.ts";
 import { Solvable } from "../../src/puzzle/countdownExactIndex.ts";
 import { Multisets } from "../../src/puzzle/countdownExactMultisets.ts";
-import { keyedPermutation } from "../../src/puzzle/countdownExactPermutation.ts";
+import { exactPermutation } from "../../src/puzzle/countdownExactPermutation.ts";
 import { canReach } from "../../src/puzzle/countdownReach.ts";
 
 const optionsOf = fc
@@ -66,7 +66,7 @@ describe("the keyed permutation", () => {
   it("is a bijection of every range", () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 700 }), fc.integer(), (size, seed) => {
-        const permuted = keyedPermutation(size, deriveSeed(seed));
+        const permuted = exactPermutation(size, deriveSeed(seed));
         const values = range(size).map(permuted);
         expect(new Set(values).size).toBe(size);
         expect(values.every((value) => Number.isInteger(value) && value >= 0 && value < size)).toBe(true);
@@ -77,7 +77,7 @@ describe("the keyed permutation", () => {
   it("scatters: over many keys, where 0 and 1 go is near to uniform and independent", () => {
     const counts = new Map<string, number>();
     for (let seed = 0; seed < 6000; seed++) {
-      const permuted = keyedPermutation(5, deriveSeed(seed));
+      const permuted = exactPermutation(5, deriveSeed(seed));
       const pair = `${permuted(0)},${permuted(1)}`;
       counts.set(pair, (counts.get(pair) ?? 0) + 1);
     }
@@ -88,7 +88,7 @@ describe("the keyed permutation", () => {
   });
 
   it("works up to 2^32", () => {
-    const permuted = keyedPermutation(2 ** 32, deriveSeed(1));
+    const permuted = exactPermutation(2 ** 32, deriveSeed(1));
     const values = range(2000).map((index) => permuted(2 ** 32 - 1 - index));
     expect(new Set(values).size).toBe(2000);
     expect(Math.max(...values)).toBeGreaterThan(2 ** 31);

@@ -21,16 +21,22 @@ WIRE = [
     "core.call",
     "core.sessions",
     "core.memory",
+    "core.device",
+    "room",
+    "seal",
 ]
 # Package or module -> what of ours it may import.
 MAY_IMPORT = {
     "protocol": set(),
     "outbox": set(),
-    "intake": {"protocol", "outbox"},
+    "seal": set(),
+    "intake": {"protocol", "outbox", "seal"},
+    "room": {"intake", "outbox"},
+    "core.device": set(),
     "core.call": {"protocol"},
     "core.memory": set(),
     "core.sessions": {"protocol", "core.call"},
-    "transport": {"protocol", "outbox", "intake", "core.memory"},
+    "transport": {"protocol", "outbox", "intake", "room", "seal", "core.memory"},
     "loop": {"protocol", "transport", "intake", "core.call"},
     "__main__": {
         "protocol",
@@ -38,6 +44,7 @@ MAY_IMPORT = {
         "transport",
         "loop",
         "core.call",
+        "core.device",
         "core.handlers",
         "ranks.lead",
     },

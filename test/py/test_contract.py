@@ -18,6 +18,7 @@ from backtrail_worker.protocol import (
     encode,
     read_params,
 )
+from backtrail_worker.seal import seal
 
 from conftest import ROOT
 
@@ -33,6 +34,8 @@ def test_there_are_golden_messages_of_both_directions() -> None:
 def test_golden_message(file: Path) -> None:
     golden: dict[str, Any] = json.loads(file.read_text())
     packed = bytes.fromhex(golden["msgpackHex"])
+    frames = [packed, *map(bytes.fromhex, golden["framesHex"])]
+    assert seal(frames) == [*frames, bytes.fromhex(golden["checksumHex"])]
     wire = msgspec.msgpack.decode(packed)
     assert wire == golden["message"]
     if golden["direction"] == "toWorker":

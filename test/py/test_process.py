@@ -18,7 +18,8 @@ import msgspec
 import numpy as np
 import pytest
 import zmq
-from backtrail_worker.protocol import Arrays, pack_bins, unpack_bins
+from backtrail_worker.protocol import PROTOCOL_VERSION, Arrays, pack_bins, unpack_bins
+from backtrail_worker.seal import seal, unseal
 
 from conftest import ROOT, path_spec, rows, spec, sums, write_shard
 
@@ -67,8 +68,8 @@ class Coordinator:
         return Path(f"{self.folder}/stderr").read_text()
 
     def send(self, kind: str, frames: list[bytes] | None = None, **fields: Any) -> None:
-        header = msgspec.msgpack.encode({"v": 1, "kind": kind, **fields})
-        self.socket.send_multipart([b"w1", header, *(frames or [])])
+        header = msgspec.msgpack.encode({"v": PROTOCOL_VERSION, "kind": kind, **fields})
+        self.socket.send_multipart([b"w1", *seal([header, *(frames or [])])])
 
     def receive(self, *kinds: str, deadline: float = DEADLINE_S) -> tuple[dict[str, Any], list[bytes]]:
         """The next message that is no heartbeat, log or progress (unless asked for)."""
@@ -78,7 +79,8 @@ class Coordinator:
                 if self.process.poll() is not None and "bye" not in kinds:
                     raise AssertionError(f"worker ended: {self.stderr()}")
                 continue
-            name, header, *frames = self.socket.recv_multipart()
+            name, *parts = self.socket.recv_multipart()
+            header, *frames = unseal(parts)
             assert name == b"w1"
             message = msgspec.msgpack.decode(header)
             if message["kind"] == "heartbeat":
@@ -385,9 +387,33 @@ def test_garbage_is_survived(coordinator: Coordinator) -> None:
         b"\xa1\xff",
     ):
         coordinator.socket.send_multipart([b"w1", garbage])
+        coordinator.socket.send_multipart([b"w1", *seal([garbage])])
     coordinator.send("dance")
     coordinator.job("a", "info", {})
     coordinator.answer("a")
+
+
+def test_a_damaged_message_is_counted_and_sent_again_after_hello(coordinator: Coordinator) -> None:
+    coordinator.greet()
+    job = {"v": PROTOCOL_VERSION, "kind": "job", "id": "a", "attempt": 1, "primitive": "info", "params": {}}
+    header = msgspec.msgpack.encode(job | {"bins": []})
+    flipped = bytes([*header[:-3], header[-3] ^ 4, *header[-2:]])
+    coordinator.socket.send_multipart([b"w1", flipped, seal([header])[-1]])
+    # The worker asks by saying hello, and runs the call when it comes whole.
+    assert coordinator.receive("hello")[0]["held"] == []
+    coordinator.job("a", "info", {})
+    coordinator.answer("a")
+    coordinator.heartbeats.clear()
+    coordinator.receive("heartbeat")
+    assert coordinator.heartbeats[-1]["malformed"] == 1
+    assert "checksum is missing or wrong" in coordinator.stderr()
+
+
+def test_hello_tells_the_device(coordinator: Coordinator) -> None:
+    hello = coordinator.greet()
+    assert hello["gpus"] == 0
+    assert hello["deviceMemoryBytes"] > 1 << 28
+    assert hello["modelsKept"] == 2
 
 
 def test_drain_finishes_what_is_held_and_takes_nothing_new(
@@ -463,7 +489,7 @@ def test_the_worker_dies_with_its_parent(coordinator: Coordinator) -> None:
     )  # fmt: skip
     assert parent.stdout
     pid = int(parent.stdout.readline())
-    name, header = coordinator.socket.recv_multipart()
+    name, header, _ = coordinator.socket.recv_multipart()
     assert name == b"w2"
     assert msgspec.msgpack.decode(header)["pid"] == pid
     parent.kill()

@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { type CountdownAction, type CountdownProblem, countdown, equation } from "../../src/puzzle/countdown.ts";
 import type { SearchEvent } from "../../src/solver/events.ts";
-import { canonicalSolution, countSolutions, exhaustive } from "../../src/solver/exhaustive.ts";
+import { canonicalSolution } from "../../src/solver/exhaustive.ts";
+import { countSolutions } from "../puzzle/countdownBruteForce.ts";
+import { exhaustively } from "./searches.ts";
 
 const problemOf = (numbers: number[], target: number): CountdownProblem => ({ puzzle: "countdown", numbers, target });
 
@@ -36,7 +38,7 @@ describe("canonicalSolution", () => {
       for (let b = a; b <= 6; b++) {
         for (let c = b; c <= 6; c++) {
           for (let target = 0; target <= 40; target++) {
-            const searched = pathToGoal([...exhaustive(countdown, problemOf([a, b, c], target))]);
+            const searched = pathToGoal(exhaustively(countdown, problemOf([a, b, c], target)));
             expect(canonicalSolution([b, a, c], target)?.map(equation)).toEqual(searched);
             expect(countSolutions([c, a, b], target) > 0).toBe(searched !== undefined);
           }
@@ -52,7 +54,7 @@ describe("canonicalSolution", () => {
 
 describe("exhaustive", () => {
   it("tells the whole search of a hopeless problem", () => {
-    const events = [...exhaustive(countdown, problemOf([3, 1], 7))];
+    const events = exhaustively(countdown, problemOf([3, 1], 7));
     const text = events.map((event) =>
       event.kind === "generate"
         ? equation(event.action)
@@ -71,13 +73,13 @@ describe("exhaustive", () => {
   });
 
   it("does not stop at a target with numbers left over", () => {
-    const events = [...exhaustive(countdown, problemOf([5, 3, 2], 5))];
+    const events = exhaustively(countdown, problemOf([5, 3, 2], 5));
     expect(pathToGoal(events)).toEqual(canonicalSolution([5, 3, 2], 5)?.map(equation));
     expect(pathToGoal(events)).toHaveLength(2);
   });
 
   it("ends within its budget, without a verdict", () => {
-    const events = [...exhaustive(countdown, problemOf([9, 8, 7, 6], 9999), { maxNodes: 25 })];
+    const events = exhaustively(countdown, problemOf([9, 8, 7, 6], 9999), 25);
     expect(events.filter((event) => event.kind === "generate")).toHaveLength(25);
     expect(events.some((event) => event.kind === "goal")).toBe(false);
     expect(events.some((event) => event.kind === "deadEnd" && event.node === 0)).toBe(false);

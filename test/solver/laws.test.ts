@@ -1,5 +1,6 @@
 // The laws of the Solver port on every solver and every puzzle there is, and on a made-up one with cycles.
 import { describe, expect, it } from "vitest";
+import { solverChoices } from "../../src/check/solverChoices.ts";
 import { breaches } from "../../src/check/solverLaws.ts";
 import { Rng } from "../../src/lib/rng.ts";
 import { reachableValues } from "../../src/puzzle/countdownReach.ts";
@@ -32,22 +33,9 @@ const tables: readonly (readonly [AnyPuzzle, readonly unknown[]])[] = [
   [walk, circles],
 ];
 
-/** Every way of asking for a solver on a puzzle: each heuristic, random ties, several widths. */
-function settingsFor(puzzle: AnyPuzzle, name: string): SolverSettings[] {
-  const heuristics = Object.keys(puzzle.heuristics);
-  const drafts: object[] = ["dfs", "beam", "best-first", "astar", "think"].includes(name)
-    ? heuristics.map((heuristic) => ({ kind: name, heuristic }))
-    : [{ kind: name }];
-  const more: Readonly<Record<string, object[]>> = {
-    dfs: [{ threshold: "none" }],
-    beam: [{ width: 1 }],
-    "best-first": [{ ties: "random", childOrder: "random" }],
-    astar: [{ ties: "random", childOrder: "random" }],
-    mcts: heuristics.map((heuristic) => ({ heuristic })),
-  };
-  const varied = (more[name] ?? []).flatMap((change) => drafts.map((draft) => ({ ...draft, ...change })));
-  return [...drafts, ...varied].map((draft) => solverSettings.parse({ ...draft, maxNodes: budget }));
-}
+/** Every choice of a solver's settings on a puzzle that is not cut off at once. */
+const settingsFor = (puzzle: AnyPuzzle, name: string) =>
+  solverChoices(puzzle, name, budget).filter(({ maxNodes }) => maxNodes === budget);
 
 const run = (puzzle: AnyPuzzle, problem: unknown, settings: SolverSettings): Trace<unknown> => [
   ...solve(puzzle, problem, settings, Rng.for(11, "solver")),

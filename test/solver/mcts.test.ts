@@ -2,10 +2,10 @@ import { describe, expect, it } from "vitest";
 import { Rng } from "../../src/lib/rng.ts";
 import { type CountdownProblem, countdown } from "../../src/puzzle/countdown.ts";
 import type { Puzzle } from "../../src/puzzle/puzzle.ts";
-import { exhaustive } from "../../src/solver/exhaustive.ts";
 import { mcts } from "../../src/solver/mcts.ts";
 import { mctsSettings } from "../../src/solver/settings.ts";
 import { lines } from "./lines.ts";
+import { exhaustively } from "./searches.ts";
 import { type WalkProblem, walk } from "./toys.ts";
 
 const settingsOf = (settings: object) => mctsSettings.parse({ kind: "mcts", ...settings });
@@ -40,7 +40,7 @@ describe("mcts", () => {
     const made = (trace: string[]) => trace.filter((line) => line.startsWith("make")).length;
     const trace = linesOf(countdown, problem, { simulations: 10_000 });
     expect(trace.at(-1)).toBe("dead 0");
-    expect(made(trace)).toBe(made(lines(exhaustive(countdown, problem))));
+    expect(made(trace)).toBe(made(lines(exhaustively(countdown, problem))));
   });
 
   it("stops after its simulations", () => {

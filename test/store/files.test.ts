@@ -54,7 +54,7 @@ describe("makeFolder", () => {
 
 describe("storeError", () => {
   it.each([
-    ["ENOSPC", /\/results\/x: the disk is full\. Free space, or put `store:`/],
+    ["ENOSPC", /\/results\/x: the disk is full \(\/\S* has .+ of .+ free\)\. Free space .*or put `store:`/],
     ["EDQUOT", /quota/],
     ["EROFS", /read-only\. Choose another folder/],
     ["EACCES", /permission denied/],

@@ -1,12 +1,13 @@
 // Two runs at once on one sweep: one goes on, the other is told who is at it.
 import { type ChildProcess, spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { lockSweep, readLock } from "../../src/store/lock.ts";
+import { lockSweep, readLock, tryLock } from "../../src/store/lock.ts";
 
 const script = fileURLToPath(new URL("./fixtures/holder.ts", import.meta.url));
 let folder: string;
@@ -61,6 +62,27 @@ describe("between processes", () => {
     const lock = await lockSweep(folder);
     expect(lockNames()).toHaveLength(1);
     await lock.release();
+  });
+
+  it("whoever takes it clears what killed processes left: shared locks and torn files, not those of the living", async () => {
+    const shared = { name: "using", excludes: ["collecting"] };
+    const dead = { pid: 2 ** 22 + 1, host: hostname(), born: "1", command: "x", since: "2026-01-01T00:00:00Z" };
+    writeFileSync(join(folder, "using-1-dead.lock"), JSON.stringify(dead));
+    const torn = [`progress.json.${randomUUID()}.tmp`, `plan.json.${randomUUID()}.tmp`, "notes.tmp"];
+    for (const name of torn) writeFileSync(join(folder, name), "");
+    const hourAgo = Date.now() / 1000 - 3600;
+    for (const name of [torn[0], torn[2]]) utimesSync(join(folder, name as string), hourAgo, hourAgo);
+    const first = await tryLock(folder, shared);
+    const second = await tryLock(folder, shared);
+    expect(lockNames()).toHaveLength(2);
+    expect(lockNames()).not.toContain("using-1-dead.lock");
+    expect(
+      readdirSync(folder)
+        .filter((name) => name.endsWith(".tmp"))
+        .sort(),
+    ).toEqual(torn.slice(1).sort());
+    for (const lock of [first, second]) if ("release" in lock) await lock.release();
+    expect(lockNames()).toEqual([]);
   });
 
   it("of several that start together one holds it", async () => {

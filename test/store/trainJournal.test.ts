@@ -4,6 +4,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -101,15 +102,83 @@ describe("metrics.jsonl", () => {
 });
 
 describe("the resume point", () => {
+  const checkpoint = async (step: number) => {
+    const path = join(work, `checkpoint-${step}`);
+    mkdirSync(path);
+    writeFileSync(join(path, "model.safetensors"), `weights of step ${step}`);
+    await journal.setLatest(pointAt(step, path));
+    return path;
+  };
+  const checkpoints = () =>
+    readdirSync(work)
+      .filter((name) => name.startsWith("checkpoint-"))
+      .sort();
+
   it("is the one last recorded; none at first, none when its checkpoint is gone", async () => {
     expect(await journal.latest()).toBeUndefined();
-    for (const step of [2, 4]) {
-      mkdirSync(join(work, `step-${step}`));
-      await journal.setLatest(pointAt(step, join(work, `step-${step}`)));
-    }
-    expect(await journal.latest()).toEqual(pointAt(4, join(work, "step-4")));
-    await journal.discard(join(work, "step-4"));
+    const path = await checkpoint(2);
+    expect(await journal.latest()).toEqual(pointAt(2, path));
+    await journal.discard(path);
     expect(await journal.latest()).toBeUndefined();
+  });
+
+  it("keeps the newest checkpoint and the one before it, and leaves alone a later one that is being written", async () => {
+    for (const step of [2, 4, 6]) await checkpoint(step);
+    expect(checkpoints()).toEqual(["checkpoint-4", "checkpoint-6"]);
+    mkdirSync(join(work, "checkpoint-10"));
+    mkdirSync(join(work, "checkpoint-12.partial-77"));
+    await checkpoint(8);
+    expect(checkpoints()).toEqual(["checkpoint-10", "checkpoint-12.partial-77", "checkpoint-6", "checkpoint-8"]);
+  });
+
+  it.each([
+    ["cut short by a full disk", (path: string) => writeFileSync(join(path, "model.safetensors"), "weig")],
+    ["that lacks a file", (path: string) => rmSync(join(path, "model.safetensors"))],
+    ["that is gone", (path: string) => rmSync(path, { recursive: true })],
+  ])("falls back on the one before when it meets a checkpoint %s, and replaces it", async (_, damage) => {
+    const [older, newer] = [await checkpoint(2), await checkpoint(4)];
+    damage(newer);
+    expect(await journal.latest()).toEqual(pointAt(2, older));
+    // As the loop does: it trains the steps again and saves to the same place.
+    await journal.discard(newer);
+    await checkpoint(4);
+    expect(await journal.latest()).toEqual(pointAt(4, newer));
+    expect(checkpoints()).toEqual(["checkpoint-2", "checkpoint-4"]);
+    await checkpoint(6);
+    expect(checkpoints()).toEqual(["checkpoint-4", "checkpoint-6"]);
+  });
+
+  it("does not count a damaged checkpoint among the two that are kept", async () => {
+    const first = await checkpoint(2);
+    const second = await checkpoint(4);
+    rmSync(join(second, "model.safetensors"));
+    await checkpoint(6);
+    rmSync(join(work, "checkpoint-6"), { recursive: true });
+    expect(await journal.latest()).toEqual(pointAt(2, first));
+  });
+
+  it("never takes a half-written checkpoint for one: what killed workers left is cleared when the journal is opened", async () => {
+    await checkpoint(2);
+    for (const left of ["checkpoint-4.partial-12", "checkpoint-4.12.tmp", "checkpoint-4.replaced-12"])
+      mkdirSync(join(work, left));
+    await journal.close();
+    journal = await openTrainJournal(work, join(root, "out"));
+    expect(checkpoints()).toEqual(["checkpoint-2"]);
+    expect((await journal.latest())?.step).toBe(2);
+  });
+
+  it("is read from the record of version 0.1.0, which knew one checkpoint", async () => {
+    mkdirSync(join(work, "checkpoint-2"));
+    writeFileSync(join(work, "latest.json"), JSON.stringify(pointAt(2, "checkpoint-2")));
+    expect(await journal.latest()).toEqual(pointAt(2, join(work, "checkpoint-2")));
+  });
+
+  it("that cannot be read is named, and no checkpoint goes", async () => {
+    await checkpoint(2);
+    writeFileSync(join(work, "latest.json"), "{");
+    await expect(journal.latest()).rejects.toMatchObject({ code: "file", message: expect.stringContaining("latest.json") });
+    await expect(checkpoint(4)).rejects.toMatchObject({ code: "file" });
+    expect(checkpoints()).toEqual(["checkpoint-2", "checkpoint-4"]);
   });
 
   it("moves with the store", async () => {

@@ -160,6 +160,8 @@ describe("what is told after the search", () => {
     ["a way that stops early", `${search} <GB`, ["traceback@3 event 4"]],
     ["a way that goes on", `${search} <GBSS`, ["traceback@3 event 4"]],
     ["a way without a goal", "g0>1:B <BS", ["traceback@1 event 1", "goal-missed@1 event 2"]],
+    ["the answer told back", `${search} <GBS =SBG`, []],
+    ["an answer that is right, but another way than the one told back", `${search} <GBS =SACG`, ["traceback@3 event 5"]],
     ["an answer alone", "=SBG", []],
     ["an answer that the search did not find", `${search} =SACG`, []],
     ["an answer with a step that is none", `${search} =SG`, ["rule@3 event 4"]],

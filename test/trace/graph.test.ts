@@ -4,10 +4,9 @@ import { deriveSeed, Rng } from "../../src/lib/rng.ts";
 import { type GraphAction, type GraphProblem, graph } from "../../src/puzzle/graph.ts";
 import type { SearchEvent } from "../../src/solver/events.ts";
 import { solve } from "../../src/solver/registry.ts";
-import { solverSettings } from "../../src/solver/settings.ts";
 import { graphBfs, graphBfsArticle } from "../../src/trace/formats/graphBfs.ts";
 import { graphPath } from "../../src/trace/formats/graphPath.ts";
-import { expectPieces, expectTextLaws, expectTraceLaws } from "./graphLaws.ts";
+import { expectTextLaws } from "../check/expectLaws.ts";
 
 type Event = SearchEvent<GraphAction, number>;
 const formats = [graphBfs, graphBfsArticle, graphPath];
@@ -96,32 +95,6 @@ describe("searches", () => {
     const problem = graph.readProblem({ puzzle: "graph", text: "0,1|0,2|1,3|2,4/0,4" });
     const search = [...solve(graph, problem, { kind: "exhaustive" }, Rng.indexed(seed, 0))];
     expect(graphBfs.render(problem, search).text).toBe("<0,(1,2),1,(3),2,(4)-4,2,0>=0,2,4");
-  });
-
-  const kinds = [
-    { kind: "exhaustive", maxNodes: 60 },
-    { kind: "optimal" },
-    { kind: "bfs" },
-    { kind: "bfs", maxNodes: 7 },
-    { kind: "dfs", heuristic: "zero", threshold: "none", maxNodes: 60 },
-    { kind: "beam", heuristic: "zero", width: 2, maxNodes: 60 },
-    { kind: "best-first", heuristic: "zero", ties: "random", childOrder: "random" },
-    { kind: "astar", heuristic: "zero", ties: "random", childOrder: "random" },
-    { kind: "mcts", simulations: 20, maxNodes: 60 },
-  ].map((settings) => solverSettings.parse(settings));
-
-  it.each(kinds)("the laws hold for traces of $kind", (settings) => {
-    for (const options of [{}, { family: "layered" }, { family: "star" }, { nodes: 6, edges: 9, length: [1, 3] }]) {
-      const read = graph.readOptions({ kind: "graph", ...options });
-      for (let index = 0; index < 8; index++) {
-        const problem = graph.generate(Rng.indexed(seed, index), read);
-        const trace = [...solve(graph, problem, settings, Rng.indexed(seed, index))];
-        for (const format of formats) {
-          expectTraceLaws(format, problem, trace);
-          expectPieces(format, format.prompt(problem) + format.render(problem, trace).text);
-        }
-      }
-    }
   });
 
   it("breadth-first search loses nothing but visits: numbers of nodes and ways stay", () => {

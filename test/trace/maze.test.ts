@@ -7,7 +7,7 @@ import { solve } from "../../src/solver/registry.ts";
 import { solverSettings } from "../../src/solver/settings.ts";
 import { mazeAStar } from "../../src/trace/formats/mazeAStar.ts";
 import { mazePath } from "../../src/trace/formats/mazePath.ts";
-import { expectPieces, expectTextLaws, expectTraceLaws } from "./graphLaws.ts";
+import { expectTextLaws } from "../check/expectLaws.ts";
 
 type Event = SearchEvent<MazeAction, MazeCell>;
 const formats = [mazeAStar, mazePath];
@@ -91,28 +91,6 @@ describe("a maze worked out by hand", () => {
 });
 
 describe("searches", () => {
-  const kinds = [
-    { kind: "astar" },
-    { kind: "astar", ties: "random", childOrder: "random" },
-    { kind: "astar", maxNodes: 12 },
-    { kind: "astar", heuristic: "zero" },
-    { kind: "exhaustive", maxNodes: 120 },
-    { kind: "optimal" },
-    { kind: "bfs" },
-    { kind: "best-first", heuristic: "manhattan" },
-    { kind: "mcts", simulations: 10, maxNodes: 100 },
-  ];
-  it.each(kinds)("the laws hold for traces of $kind", (settings) => {
-    for (let index = 0; index < 8; index++) {
-      const problem = maze.generate(Rng.indexed(seed, index), maze.readOptions({ kind: "maze", size: 4 + index }));
-      const trace = searched(settings, problem, index);
-      for (const format of formats) {
-        expectTraceLaws(format, problem, trace);
-        expectPieces(format, format.prompt(problem) + format.render(problem, trace).text);
-      }
-    }
-  });
-
   it("A* loses nothing but visits, and the goal is closed", () => {
     for (let index = 0; index < 20; index++) {
       const problem = maze.generate(Rng.indexed(seed, index), maze.readOptions({ kind: "maze" }));

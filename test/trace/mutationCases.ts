@@ -189,7 +189,7 @@ const bfsWays: readonly Way[] = [
 ];
 const answerWays = (lead: string): readonly Way[] => [
   ["an answer over an edge that is not there", `${lead}0,2,4`, `${lead}0,1,4`, ["rule@5"]],
-  ["an answer that is longer than need be", `${lead}0,2,4`, `${lead}0,1,2,4`, ["not-shortest@5"]],
+  ["an answer that is longer than need be", `${lead}0,2,4`, `${lead}0,1,2,4`, ["traceback@5", "not-shortest@5"]],
   ["an answer that stops early", `${lead}0,2,4`, `${lead}0,2`, ["false-goal@5"]],
   ["an answer from elsewhere", `${lead}0,2,4`, `${lead}2,4`, ["rule@5"]],
 ];

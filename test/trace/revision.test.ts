@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { type CountdownProblem, countdown } from "../../src/puzzle/countdown.ts";
-import { exhaustive } from "../../src/solver/exhaustive.ts";
 import { revision } from "../../src/trace/formats/revision.ts";
+import { exhaustively } from "../solver/searches.ts";
 import { type Event, itHoldsTheLaws } from "./countdownLaws.ts";
 
 const paper: CountdownProblem = { puzzle: "countdown", numbers: [45, 39, 2, 10], target: 62 };
@@ -44,7 +44,7 @@ describe("format revision", () => {
   it("keeps of a search each answer that it gives up at its end, and the path to the goal", () => {
     // In the puzzle's order: 6+3=9 and 9+2, 9*2, 9-2 come first; 9/2 is no integer. Then 6*3=18, 18+2, 18*2, 18-2 = 16.
     const problem: CountdownProblem = { puzzle: "countdown", numbers: [6, 3, 2], target: 16 };
-    expect(revision.render(problem, [...exhaustive(countdown, problem)]).text).toBe(
+    expect(revision.render(problem, exhaustively(countdown, problem)).text).toBe(
       "6+3=9\n9+2=11\nWrong.\n6+3=9\n9*2=18\nWrong.\n6+3=9\n9-2=7\nWrong.\n" +
         "6*3=18\n18+2=20\nWrong.\n6*3=18\n18*2=36\nWrong.\n6*3=18\n18-2=16\nGoal Reached!",
     );

@@ -3,9 +3,9 @@ import { Rng } from "../../src/lib/rng.ts";
 import { type CountdownProblem, countdown } from "../../src/puzzle/countdown.ts";
 import { beam } from "../../src/solver/beam.ts";
 import { dfs } from "../../src/solver/dfs.ts";
-import { exhaustive } from "../../src/solver/exhaustive.ts";
 import { sos } from "../../src/trace/formats/sos.ts";
 import { isAncestor, SosTree } from "../../src/trace/formats/sosTree.ts";
+import { exhaustively } from "../solver/searches.ts";
 import { type Event, itHoldsTheLaws } from "./countdownLaws.ts";
 
 const problemOf = (numbers: number[], target: number): CountdownProblem => ({ puzzle: "countdown", numbers, target });
@@ -108,7 +108,7 @@ No solution found.`);
 
   it("puts in the moves that a trace leaves out, and drops first visits of leaves", () => {
     const two = problemOf([3, 1], 4);
-    expect(sos.render(two, [...exhaustive(countdown, two)]).text).toBe(
+    expect(sos.render(two, exhaustively(countdown, two)).text).toBe(
       "Exploring Operation: 3+1=4, Resulting Numbers: [4]\n4,4 equal: Goal Reached",
     );
     const jumpy: Event[] = [

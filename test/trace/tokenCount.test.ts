@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { selfBacktracking } from "../../src/trace/formats/selfBacktracking.ts";
-import { countTokens } from "../../src/trace/tokenCount.ts";
+import { countTokens, lengthOfTokens, uncoveredAt } from "../../src/trace/tokenCount.ts";
 
 describe("countTokens", () => {
   const vocabulary = { pieces: ["a", "ab", "abc", "c", "<"], special: ["<b>", "<b>!"] };
@@ -36,5 +36,47 @@ describe("countTokens", () => {
         expect(countTokens(selfBacktracking.vocabulary, text)).toBe(text.match(pattern)?.length ?? 0);
       }),
     );
+  });
+});
+
+describe("a token budget", () => {
+  const vocabulary = { pieces: ["a", "ab", "abc", "1", "12"], special: ["<ab"] };
+  it.each([
+    ["abcab12", 3, 7],
+    ["abcab12", 2, 5],
+    ["abcab12", 0, 0],
+    ["<abc12", 1, 3],
+    ["<abc12", 2, 4],
+    ["?\u{1f600}a", 1, 1],
+    // A character is never cut in two.
+    ["?\u{1f600}a", 2, 3],
+    ["", 5, 0],
+  ])("of %s: %i tokens take %i characters", (text, tokens, length) => {
+    expect(lengthOfTokens(vocabulary, text, tokens)).toBe(length);
+  });
+
+  it("takes as many tokens as are counted in what it takes", () => {
+    fc.assert(
+      fc.property(fc.array(fc.constantFrom("a", "ab", "c", "1", "2", "<", "<ab")), fc.nat(12), (parts, budget) => {
+        const text = parts.join("");
+        const length = lengthOfTokens(vocabulary, text, budget);
+        const all = countTokens(vocabulary, text);
+        expect(length < text.length).toBe(all > budget);
+        expect(countTokens(vocabulary, text.slice(0, length))).toBe(Math.min(all, budget));
+      }),
+    );
+  });
+});
+
+describe("what no piece covers", () => {
+  const vocabulary = { pieces: ["a", "ab", "<"], special: ["<b>"] };
+  it.each([
+    ["", undefined],
+    ["ab<b>a<", undefined],
+    ["abb", 2],
+    ["<b>?<b>", 3],
+    ["x", 0],
+  ])("%j: at %s", (text, at) => {
+    expect(uncoveredAt(vocabulary, text)).toBe(at);
   });
 });

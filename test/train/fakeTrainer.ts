@@ -198,6 +198,7 @@ export class FakeJournal implements TrainJournal {
   point: ResumePoint | undefined;
   readonly points: number[] = [];
   readonly #pool: FakePool;
+  #previous: ResumePoint | undefined;
   #synced = 0;
 
   constructor(pool: FakePool) {
@@ -228,6 +229,8 @@ export class FakeJournal implements TrainJournal {
       throw new Error(`resume point ${point.step} before its metrics are on disk (${this.#synced})`);
     if (this.#pool.disk.get(point.path)?.step !== point.step)
       throw new Error(`resume point ${point.step} without its checkpoint`);
+    if (this.#previous !== undefined && this.#previous.path !== point.path) this.#pool.disk.delete(this.#previous.path);
+    this.#previous = this.point;
     this.point = point;
     this.points.push(point.step);
   }

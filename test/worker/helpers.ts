@@ -1,6 +1,6 @@
 // Shared by the tests of the worker layer: pools of real mock processes, and small real files for them.
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -175,16 +175,19 @@ export async function until(condition: () => boolean): Promise<void> {
 const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
 const script = fileURLToPath(new URL("./fixtures/coordinator.ts", import.meta.url));
 
-/** A coordinator in a process of its own, with two workers that have said hello: to be killed. */
+/** A coordinator in a process of its own, with two workers that have said hello: to be killed. `folders` are its private ones. */
 export async function startCoordinator(
   flavour: "mock" | "torch",
   python = "",
-): Promise<{ child: ChildProcess; workers: number[] }> {
+): Promise<{ child: ChildProcess; workers: number[]; folders: () => string[] }> {
+  const temporary = temporaryDirectory();
   const child = spawn(process.execPath, ["--import", tsx, script, flavour, temporaryDirectory(), python], {
     stdio: ["ignore", "pipe", "inherit"],
+    env: { ...process.env, TMPDIR: temporary },
   });
   cleanups.push(() => void child.kill("SIGKILL"));
   const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream });
   const line = await new Promise<string>((resolve) => lines.once("line", resolve));
-  return { child, workers: JSON.parse(line) as number[] };
+  const folders = () => readdirSync(temporary).filter((name) => name.startsWith("backtrail-"));
+  return { child, workers: JSON.parse(line) as number[], folders };
 }

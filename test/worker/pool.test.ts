@@ -188,6 +188,11 @@ describe("a worker that is lost", patience, () => {
     // A neighbour whose answer died with its worker may take a blame meant for the poison; it is never quarantined for it.
     expect(logs().match(/swallowed poison/g)?.length).toBeGreaterThanOrEqual(3);
     expect(await Promise.all(tokenizeMany(pool, 3))).toEqual(lengths(3));
+    // What is known to hold the poison needs no more proof than one death, alone.
+    const beside = tokenizeMany(pool, 20);
+    const half = pool.free("tokenize", { model, texts: ["poison"] }, {}, { suspect: true });
+    await expect(half).rejects.toMatchObject({ code: "quarantined", message: /lost its worker 1 time, the last time alone/ });
+    expect(await Promise.all(beside)).toEqual(lengths(20));
   });
 
   it("discards the chunks of its attempt: a restart comes before those of the next", async () => {
@@ -210,7 +215,7 @@ describe("a worker that is lost", patience, () => {
 describe("workers that cannot be used", patience, () => {
   it("of another protocol version are refused with a sentence that names both versions", async () => {
     const { pool, logs } = await mockPool({ mock: { misbehave: { lieAboutVersion: 9 } } });
-    const sentence = /speaks protocol version 9, this backtrail speaks version 1: .* `backtrail setup`/;
+    const sentence = /speaks protocol version 9, this backtrail speaks version 2: .* `backtrail setup`/;
     const waiting = pool.session();
     await expect(pool.free("info", {})).rejects.toMatchObject({ code: "protocol-version", message: sentence });
     await expect(waiting).rejects.toThrow(sentence);
@@ -262,7 +267,7 @@ describe("workers that talk too much", patience, () => {
   it("send nothing but garbage: they are replaced", async () => {
     const { pool, seen } = await mockPool({ mock: { misbehave: { worker: "worker-1", garbage: 40 } } });
     expect(await Promise.all(tokenizeMany(pool, 5))).toEqual(lengths(5));
-    expect((await seen("worker-lost")).reason).toMatch(/sent 32 unreadable messages/);
+    expect((await seen("worker-lost")).reason).toMatch(/sent 32 useless messages/);
   });
 
   it("keep to the chunk window; one that does not only slows itself down", async () => {

@@ -29,7 +29,7 @@ function standIns(ranks: number, script: string) {
   chmodSync(program, 0o700);
   const single = localLauncher({ flavour: "torch", python: program, environment: process.env });
   const launcher = torchrunLauncher(single, { ranks, deepspeed: { zero_optimization: { stage: 2 } } });
-  const one = launcher.launch(start, join(folder, "w.log"));
+  const one = launcher.launch(start, join(folder, "w.log"), 0);
   const seen = () =>
     readdirSync(folder)
       .filter((name) => name.endsWith(".json"))
@@ -89,7 +89,7 @@ describe("a group of ranks", { timeout: 20_000 }, () => {
   it("says when its program is not there", async () => {
     const single = localLauncher({ flavour: "torch", python: "/no/python", environment: process.env });
     const launcher = torchrunLauncher(single, { ranks: 2 });
-    const exit = await launcher.launch(start, join(temporaryDirectory(), "w.log")).exited;
+    const exit = await launcher.launch(start, join(temporaryDirectory(), "w.log"), 0).exited;
     expect(exit.error).toContain("/no/python");
     await launcher.close();
   });
@@ -162,18 +162,22 @@ describe("training on two ranks", { timeout: 120_000 }, () => {
     expect(ranksOf(process.pid)).toEqual([]);
   });
 
-  it("leaves no rank behind when its coordinator is killed with SIGKILL", async () => {
+  it("leaves no rank and no folder behind when its coordinator is killed with SIGKILL", async () => {
     const script = fileURLToPath(new URL("./fixtures/torchrunCoordinator.ts", import.meta.url));
     const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
+    const temporary = temporaryDirectory();
+    const folders = () => readdirSync(temporary).filter((name) => name.startsWith("backtrail-"));
     const model = JSON.stringify(tinyModel(tokenizerDirectory()));
     const child = spawn(process.execPath, ["--import", tsx, script, python, temporaryDirectory(), model], {
       stdio: ["ignore", "pipe", "inherit"],
+      env: { ...process.env, TMPDIR: temporary },
     });
     await new Promise((resolve) => createInterface({ input: child.stdout }).once("line", resolve));
     const ranks = ranksOf(child.pid as number);
     expect(ranks).toHaveLength(2);
+    expect(folders()).toHaveLength(2);
     process.kill(ranks[1] as number, "SIGSTOP");
     child.kill("SIGKILL");
-    await until(() => !ranks.some(alive));
+    await until(() => !ranks.some(alive) && folders().length === 0);
   });
 });

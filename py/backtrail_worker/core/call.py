@@ -27,6 +27,10 @@ class Cancelled(WorkerFault):
         super().__init__("cancelled", "cancelled while it ran")
 
 
+# Models for free calls that a worker keeps in memory; hello tells it.
+MODELS_KEPT = 2
+
+
 @dataclass(frozen=True)
 class Answer:
     """Result header fields and bulk arrays."""
@@ -69,3 +73,6 @@ class Handler(Protocol):
 
     def skip(self, session: SessionRef) -> None:
         """A queued session call was cancelled: the session has a hole in it."""
+
+    def device_bytes(self) -> int:
+        """Memory taken on this process's GPUs; 0 when it computes on the CPU."""

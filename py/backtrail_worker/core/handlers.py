@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from backtrail_worker.core.call import Answer, Context, Request, WorkerFault
+from backtrail_worker.core.call import MODELS_KEPT, Answer, Context, Request, WorkerFault
 from backtrail_worker.core.memory import resident_bytes
 from backtrail_worker.core.sessions import Sessions
 from backtrail_worker.data.dataset import build, lint
@@ -40,7 +40,7 @@ from backtrail_worker.train.batch import need
 from backtrail_worker.train.session import Trainer
 from backtrail_worker.train.updates import Updates
 
-MODELS_KEPT, TEXTS_KEPT = 2, 8
+TEXTS_KEPT = 8
 # Calls after whose failure the model or its gradients may be half changed.
 MUTATING = frozenset({"load_model", "forward_backward", "optim_step", "restore"})
 # fp32 weight, gradient and two moments; the parameters' own bytes for inference.
@@ -106,6 +106,12 @@ class TensorSide:
     def skip(self, session: Any) -> None:
         """A queued session call will not run."""
         self._sessions.skip(session)
+
+    def device_bytes(self) -> int:
+        """What torch has reserved on its GPUs: others cannot have it, used or not."""
+        if not torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+            return 0
+        return sum(torch.cuda.memory_reserved(index) for index in range(torch.cuda.device_count()))
 
     # ---- session primitives
 

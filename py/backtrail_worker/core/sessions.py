@@ -32,19 +32,21 @@ class Sessions(Generic[T]):
 
     def enter(self, reference: SessionRef, opens: bool, closes: bool) -> None:
         """
-        Counts a call in. Raises WorkerFault "session" for a gap, a repeat, a stranger or a broken session.
+        Counts a call in. Raises WorkerFault "session-gap" when a call before it never came, "session" for a
+        repeat, a stranger or a broken session.
         """
         entry = self._entries.get(reference.id)
         if entry is None:
             if not (opens and reference.seq == 1):
                 raise WorkerFault(
-                    "session", f'unknown session "{reference.id}": load_model must be its call 1'
+                    "session" if reference.seq == 1 else "session-gap",
+                    f'unknown session "{reference.id}": load_model must be its call 1',
                 )
             self._entries[reference.id] = _Entry(2, None, "")
             return
         if reference.seq != entry.next_seq:
             raise WorkerFault(
-                "session",
+                "session" if reference.seq < entry.next_seq else "session-gap",
                 f'session "{reference.id}": call {reference.seq} came, call {entry.next_seq} was expected',
             )
         entry.next_seq += 1

@@ -11,11 +11,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
+from backtrail_worker.decode.shape import misfit_of
 from backtrail_worker.model.load import Loaded
-
-# Rotary embeddings whose table depends on the position alone, not on the length of the sequence.
-PLAIN_ROPES = frozenset({"default", "linear", "llama3"})
-
 
 # Padded tokens of one prefill: bounds its memory, whatever number of slots is filled at a time.
 PREFILL_TOKENS = 16384
@@ -23,17 +20,7 @@ PREFILL_TOKENS = 16384
 
 def misfit(loaded: Loaded) -> str | None:
     """Why the model is not of the exact shape that this engine computes; None if it is."""
-    config = loaded.described.config
-    rope = (getattr(config, "rope_parameters", None) or {}).get("rope_type", "default")
-    if config.model_type not in ("llama", "qwen2"):
-        return f"it computes llama and qwen2, not {config.model_type}"
-    if getattr(config, "attention_bias", False) or getattr(config, "mlp_bias", False):
-        return "it has no biases but those of qwen2"
-    if set(getattr(config, "layer_types", None) or ["full_attention"]) != {"full_attention"}:
-        return "it has no sliding windows"
-    if rope not in PLAIN_ROPES:
-        return f'its rotary embeddings are {", ".join(sorted(PLAIN_ROPES))}, not "{rope}"'
-    return None
+    return misfit_of(loaded.described.config)
 
 
 def head_size(config: Any) -> int:

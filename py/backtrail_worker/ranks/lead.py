@@ -99,6 +99,10 @@ class Leader:
         """See Handler."""
         return self._side.fault_of(error)
 
+    def device_bytes(self) -> int:
+        """See Handler: of this rank."""
+        return self._side.device_bytes()
+
     def _send(self, message: Message, request: Request | None) -> None:
         try:
             send(self._group.control, message, request.arrays if request else {})

@@ -72,31 +72,40 @@ function putStep(at: number, { left, op, right, result }: CountdownAction): numb
 /** The canonical solution of a problem that is known to be solvable: an action and the pool after it, step by step. */
 export function canonicalSteps(numbers: readonly number[], target: number): CountdownAction[] {
   const steps: CountdownAction[] = [];
-  for (let pool = [...numbers]; pool.length > 1; ) {
-    pool.sort((a, b) => b - a);
-    pool = firstStep(pool, target, steps);
-  }
+  let pool = [...numbers];
+  for (let index = 1; index < pool.length; index++) settle(pool, index);
+  while (pool.length > 1) pool = firstStep(pool, target, steps);
   return steps;
 }
 
-/** Takes the first action after which the target can be made; returns the pool after it, unordered. */
+/** Moves the number at `index` to its place among those before it, which are descending. */
+function settle(pool: number[], index: number): void {
+  const number = pool[index] as number;
+  let place = index;
+  for (; place > 0 && (pool[place - 1] as number) < number; place--) pool[place] = pool[place - 1] as number;
+  pool[place] = number;
+}
+
+/** Takes the first action after which the target can be made; returns the pool after it. Pools are descending. */
 function firstStep(pool: readonly number[], target: number, steps: CountdownAction[]): number[] {
-  const after = new Array<number>(pool.length - 1).fill(0);
+  const last = pool.length - 2;
+  const after = new Array<number>(last + 1).fill(0);
   for (let i = 0; i < pool.length; i++) {
     const left = pool[i] as number;
     if (i > 0 && left === pool[i - 1]) continue;
     for (let j = i + 1; j < pool.length; j++) {
       const right = pool[j] as number;
       if (j > i + 1 && right === pool[j - 1]) continue;
-      for (let index = 0, to = 1; index < pool.length; index++) {
+      for (let index = 0, to = 0; index < pool.length; index++) {
         if (index !== i && index !== j) after[to++] = pool[index] as number;
       }
       for (const op of operatorOrder) {
         const result = evaluate(left, op, right);
         if (result === undefined || result < 0) continue;
-        after[0] = result;
+        after[last] = result;
         if (!canReach(after, target)) continue;
         steps.push({ left, op, right, result });
+        settle(after, last);
         return after;
       }
     }

@@ -4,10 +4,10 @@ import { solversOf } from "../../config/solvers.ts";
 import { deriveSeed, Rng } from "../../lib/rng.ts";
 import { graph } from "../../puzzle/graph.ts";
 import { GraphDraw, lowestBit } from "../../puzzle/graphDraw.ts";
-import { GraphKeys } from "../../puzzle/graphKey.ts";
+import { graphKey, graphKeyBytes } from "../../puzzle/graphKey.ts";
 import { drawsOf } from "../draws.ts";
 
-import { hashedSplit } from "../problems.ts";
+import { hashedSplitOfBytes } from "../problems.ts";
 import type { TrainSet } from "../settings.ts";
 
 import { copy, type Literal, lineBytes, literal, put, putNumber } from "./lineBytes.ts";
@@ -32,8 +32,24 @@ const idDigits = 7;
 // As many as the composable path tries; then its error is ours.
 const drawsTried = 2000;
 
-// Labels are below 1000: with the comma after it, a label is one write of four bytes.
 const view = new DataView(lineBytes.buffer);
+// Labels are below 1000: with the comma after it, a label is one write of four bytes.
+const mostLabels = 1000;
+/** Each label and a comma as a little-endian word of bytes, and how many bytes that is. */
+const labelWords = new Uint32Array(mostLabels);
+const labelLengths = new Uint8Array(mostLabels);
+for (let label = 0; label < mostLabels; label++) {
+  const length = putNumber(0, label) + 1;
+  lineBytes[length - 1] = commaMark;
+  labelWords[label] = view.getUint32(0, true);
+  labelLengths[label] = length;
+}
+
+/** Writes a label and a comma. */
+function putLabel(at: number, label: number): number {
+  view.setUint32(at, labelWords[label] as number, true);
+  return at + (labelLengths[label] as number);
+}
 
 function isBfs(set: TrainSet): set is TrainSet<TraceData> {
   return set.puzzle.kind === graph.name && Object.hasOwn(spellings, set.train.format as string);
@@ -48,18 +64,11 @@ export function graphKernel(set: TrainSet): LineMaker | undefined {
 }
 
 class GraphLines implements LineMaker {
-  readonly last = { origin: "trace", solver: "bfs", solved: true, key: () => this.#key };
-  #key = "";
+  readonly last = { origin: "trace", solver: "bfs", solved: true, key: () => graphKey(this.#draw) };
   readonly #set: TrainSet<TraceData>;
   readonly #seed;
   readonly #draw: GraphDraw;
-  readonly #keys: GraphKeys;
-  readonly #queue: Uint16Array;
-  readonly #parent: Int16Array;
   readonly #way: Uint16Array;
-  /** Each vertex's label and a comma as a little-endian word of bytes, and how many bytes that is. */
-  readonly #words: Uint32Array;
-  readonly #lengths: Uint8Array;
   #wayLength = 0;
   #nodes = 0;
   readonly #literals: Record<"comma" | "back" | "answer" | "head" | "tail", Literal>;
@@ -69,12 +78,7 @@ class GraphLines implements LineMaker {
     this.#seed = deriveSeed(set.seed, "train", "problem");
     this.#draw = new GraphDraw(graph.readOptions(set.puzzle));
     const { size } = this.#draw;
-    this.#keys = new GraphKeys(size);
-    this.#queue = new Uint16Array(size);
-    this.#parent = new Int16Array(size);
     this.#way = new Uint16Array(size);
-    this.#words = new Uint32Array(size);
-    this.#lengths = new Uint8Array(size);
     const name = set.train.format as Name;
     const { comma, back, answer } = spellings[name];
     this.#literals = {
@@ -89,7 +93,6 @@ class GraphLines implements LineMaker {
 
   write(index: number): Uint8Array {
     this.#drawProblem(index);
-    this.#writeLabels();
     const { head, tail } = this.#literals;
     let at = put(0, idWord);
     for (let least = 10 ** (idDigits - 1); least > index && least > 1; least /= 10) lineBytes[at++] = 0x30;
@@ -114,78 +117,59 @@ class GraphLines implements LineMaker {
     const rng = Rng.indexed(this.#seed, index);
     for (let attempt = 0; attempt < drawsTried; attempt++) {
       this.#draw.draw(rng);
-      this.#key = this.#keys.key(this.#draw);
-      if (hashedSplit(this.#key) === "train") return;
+      if (hashedSplitOfBytes(graphKeyBytes(this.#draw)) === "train") return;
     }
     drawsOf(this.#set).problem(index);
     throw new Error(`graphKernel: no problem in ${drawsTried} draws, but the composable path has one`);
   }
 
-  #writeLabels(): void {
-    const { labels, size } = this.#draw;
-    for (let vertex = 0; vertex < size; vertex++) {
-      const length = putNumber(0, labels[vertex] as number) + 1;
-      lineBytes[length - 1] = commaMark;
-      this.#words[vertex] = view.getUint32(0, true);
-      this.#lengths[vertex] = length;
-    }
-  }
-
-  /** Writes a vertex's label and a comma. */
-  #putVertex(at: number, vertex: number): number {
-    view.setUint32(at, this.#words[vertex] as number, true);
-    return at + (this.#lengths[vertex] as number);
-  }
-
   /** Edges and query. */
   #putText(from: number): number {
-    const { tails, heads, numEdges } = this.#draw;
+    const { tails, heads, numEdges, labels } = this.#draw;
     let at = from;
     for (let edge = 0; edge < numEdges; edge++) {
-      at = this.#putVertex(this.#putVertex(at, tails[edge] as number), heads[edge] as number);
+      at = putLabel(at, labels[tails[edge] as number] as number);
+      at = putLabel(at, labels[heads[edge] as number] as number);
       lineBytes[at - 1] = barMark;
     }
     lineBytes[at - 1] = slashMark;
-    return this.#putVertex(this.#putVertex(at, this.#draw.from), this.#draw.to) - 1;
+    at = putLabel(at, labels[this.#draw.from] as number);
+    return putLabel(at, labels[this.#draw.to] as number) - 1;
   }
 
   /** The trace; notes the way and the number of nodes. */
   #putSearch(start: number): number {
-    const { numWords, rows, from, to } = this.#draw;
+    const { numWords, rows, reached, parent, to, labels } = this.#draw;
     const { comma, back, answer } = this.#literals;
-    const queue = this.#queue;
-    const parent = this.#parent.fill(-1);
-    parent[from] = from;
-    queue[0] = from;
-    this.#nodes = 0;
+    const last = parent[to] as number;
+    let nodes = 0;
     let at = start;
     lineBytes[at++] = lessMark;
-    for (let first = 0, end = 1; parent[to] === -1; first++) {
-      const tail = queue[first] as number;
-      at = this.#putVertex(at, tail);
+    for (let first = 0, tail = -1; tail !== last; first++) {
+      tail = reached[first] as number;
+      at = putLabel(at, labels[tail] as number);
       lineBytes[at++] = openMark;
-      const listed = this.#nodes;
+      const listed = nodes;
       for (let word = 0; word < numWords; word++) {
         for (let bits = rows[tail * numWords + word] as number; bits !== 0; bits &= bits - 1) {
           const head = word * 32 + lowestBit(bits);
-          at = put(this.#putVertex(at, head), comma);
-          this.#nodes++;
-          if (parent[head] !== -1) continue;
-          parent[head] = tail;
-          queue[end++] = head;
+          at = put(putLabel(at, labels[head] as number), comma);
+          nodes++;
         }
       }
-      if (this.#nodes > listed) at -= 1 + comma.length;
+      if (nodes > listed) at -= 1 + comma.length;
       lineBytes[at++] = closeMark;
       lineBytes[at++] = commaMark;
     }
+    this.#nodes = nodes;
     at = put(at - 2, back);
-    this.#noteWay(parent, from, to);
+    this.#noteWay();
     return this.#putWay(put(this.#putWay(at, false), answer), true);
   }
 
   /** The way, its end first. */
-  #noteWay(parent: Int16Array, from: number, to: number): void {
+  #noteWay(): void {
+    const { parent, from, to } = this.#draw;
     let length = 0;
     this.#way[length++] = to;
     for (let vertex = to; vertex !== from; ) {
@@ -200,7 +184,7 @@ class GraphLines implements LineMaker {
     let at = start;
     for (let step = 0; step < length; step++) {
       const vertex = this.#way[isForward ? length - 1 - step : step] as number;
-      at = this.#putVertex(at, vertex);
+      at = putLabel(at, this.#draw.labels[vertex] as number);
     }
     return at - 1;
   }

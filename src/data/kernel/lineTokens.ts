@@ -1,6 +1,7 @@
-// How much of a text a budget of tokens holds, counted in the bytes of a JSON line: data/tokens.ts for kernels. Held equal
+// How much of a text a budget of tokens holds, counted in the bytes of a JSON line: `lengthOfTokens` for kernels. Held equal
 // to it by test.
 import type { Vocabulary } from "../../trace/format.ts";
+import { longestFirst } from "../../trace/tokenCount.ts";
 import { lineBytes } from "./lineBytes.ts";
 
 /** The end of a text's first `maxTokens` tokens; `to` when all of the text fits. The text stands at from..to in `lineBytes`. */
@@ -8,7 +9,6 @@ export type ByteBudget = (from: number, to: number) => number;
 
 /** For texts that are concatenations of the vocabulary's pieces, all of them ASCII. */
 export function byteBudget({ pieces, special }: Vocabulary, maxTokens: number): ByteBudget {
-  const longestFirst = (texts: readonly string[]) => [...texts].sort((a, b) => b.length - a.length);
   const tokens = [...longestFirst(special), ...longestFirst(pieces)].map((text) =>
     Uint8Array.from(JSON.stringify(text).slice(1, -1), (character) => character.charCodeAt(0)),
   );

@@ -15,6 +15,7 @@ export const shownPools = new Float64Array(mostNodes * poolSlot);
 const mostFamilies = 8;
 /** Of each child: places of its operands in the parent's pool and its operator ("+*-/"), as left << 5 | right << 2 | operator. */
 const codes = new Uint8Array(mostFamilies * childSlot);
+const results = new Float64Array(mostFamilies * childSlot);
 export const estimates = new Float64Array(mostFamilies * childSlot);
 
 /** The operation of a child of a node. */
@@ -27,10 +28,8 @@ export function rightOf(node: number, child: number): number {
 export function operatorOf(child: number): number {
   return (codes[child] as number) & 3;
 }
-export function resultOf(node: number, child: number): number {
-  const [left, right] = [leftOf(node, child), rightOf(node, child)];
-  const operator = operatorOf(child);
-  return operator === 0 ? left + right : operator === 1 ? left * right : operator === 2 ? left - right : left / right;
+export function resultOf(child: number): number {
+  return results[child] as number;
 }
 
 /** What a search asks of a node's children: distances to the target or to its factors, and which of them it keeps. */
@@ -109,26 +108,37 @@ function offer(
   for (; place > first && (estimates[place - 1] as number) > estimate; place--) {
     estimates[place] = estimates[place - 1] as number;
     codes[place] = codes[place - 1] as number;
+    results[place] = results[place - 1] as number;
   }
   estimates[place] = estimate;
   codes[place] = code;
+  results[place] = result;
   return isFull ? end : end + 1;
 }
 
 /** Two children of a family change places. */
 export function swapChildren(one: number, other: number): void {
-  const [code, estimate] = [codes[one] as number, estimates[one] as number];
+  const code = codes[one] as number;
+  const estimate = estimates[one] as number;
+  const result = results[one] as number;
   codes[one] = codes[other] as number;
   estimates[one] = estimates[other] as number;
+  results[one] = results[other] as number;
   codes[other] = code;
   estimates[other] = estimate;
+  results[other] = result;
 }
 
 /** Makes the pools of node `as` those of a child of `node`: the operands go, the first copy of each, the result comes in. */
-export function enterChild(node: number, size: number, child: number, result: number, as: number): void {
+export function enterChild(node: number, size: number, child: number, as: number): void {
   const code = codes[child] as number;
-  enterSorted(node * poolSlot, size, code >> 5, (code >> 2) & 7, result, as * poolSlot);
-  enterShown(node * poolSlot, size, leftOf(node, child), rightOf(node, child), result, as * poolSlot);
+  const result = results[child] as number;
+  const from = node * poolSlot;
+  const to = as * poolSlot;
+  const i = code >> 5;
+  const j = (code >> 2) & 7;
+  enterShown(from, size, pools[from + i] as number, pools[from + j] as number, result, to);
+  enterSorted(from, size, i, j, result, to);
 }
 
 function enterSorted(from: number, size: number, i: number, j: number, result: number, as: number): void {
@@ -139,7 +149,8 @@ function enterSorted(from: number, size: number, i: number, j: number, result: n
 }
 
 function enterShown(from: number, size: number, left: number, right: number, result: number, as: number): void {
-  let [gone, other] = [left, right];
+  let gone = left;
+  let other = right;
   let to = as;
   for (let index = from; index < from + size; index++) {
     const value = shownPools[index] as number;

@@ -12,6 +12,7 @@ import { type ByteBudget, byteBudget } from "./lineTokens.ts";
 import { childSlot, type Estimator } from "./sosChildren.ts";
 import { putHead, putTail } from "./sosLine.ts";
 import { SosSearch } from "./sosSearch.ts";
+import { targetTexts } from "./sosText.ts";
 
 const newlineLength = 2;
 const backslash = 0x5c;
@@ -40,9 +41,8 @@ function searcherOf(solver: Known): Searcher {
   return { name: literal(JSON.stringify(solverName(solver))), estimator: estimators(solver) };
 }
 
-/** Estimators of one solver, made when a target first comes up. */
+/** Estimators of one solver. */
 function estimators(solver: Known): (target: number) => Estimator {
-  const known: (Estimator | undefined)[] = [];
   const { estimate } = countdown.heuristics[solver.heuristic] as (typeof countdown.heuristics)[string];
   const make = (target: number): Estimator => {
     const problem: CountdownProblem = { puzzle: "countdown", numbers: [], target };
@@ -55,10 +55,16 @@ function estimators(solver: Known): (target: number) => Estimator {
       most: solver.kind === "beam" ? Math.min(solver.width, childSlot) : childSlot,
     };
   };
+  return perTarget(make);
+}
+
+/** Makes what belongs to a target when it first comes up. */
+function perTarget<T>(make: (target: number) => T): (target: number) => T {
+  const known: (T | undefined)[] = [];
   return (target) => {
-    let estimator = known[target];
-    if (estimator === undefined) known[target] = estimator = make(target);
-    return estimator;
+    let made = known[target];
+    if (made === undefined) known[target] = made = make(target);
+    return made;
   };
 }
 
@@ -88,6 +94,7 @@ class SosLines implements LineMaker {
   readonly #solverOf: (index: number) => DrawnSolver;
   readonly #searchers: ReadonlyMap<string, Searcher>;
   readonly #search = new SosSearch();
+  readonly #textsOf = perTarget(targetTexts);
   readonly #budget: ByteBudget | undefined;
   #problem: CountdownProblem = { puzzle: "countdown", numbers: [], target: 0 };
 
@@ -110,7 +117,7 @@ class SosLines implements LineMaker {
     const searcher = this.#searchers.get(name);
     if (searcher === undefined) throw new Error(`sosKernel: solver ${name} is not among those of the settings`);
     const search = this.#search;
-    const begin = search.start(0, numbers, searcher.estimator(target));
+    const begin = search.start(0, numbers, searcher.estimator(target), this.#textsOf(target));
     const response = putHead(begin, index, numbers, target);
     const text = settings.kind === "beam" ? search.beam(response, settings.width, rng) : search.dfs(response);
     const { solved, nodes, lines } = search;

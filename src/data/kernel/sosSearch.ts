@@ -2,7 +2,7 @@
 // solver/beam.ts in the format `sos`, without making either. Held equal to both by test.
 import type { Rng } from "../../lib/rng.ts";
 import { childSlot, type Estimator, estimates, listChildren, mostNodes, resultOf, swapChildren } from "./sosChildren.ts";
-import { putChild, putEnding, putLeaf, putMove, putMoveBack, startText } from "./sosText.ts";
+import { putChild, putEnding, putLeaf, putMove, putMoveBack, startText, type TargetTexts, targetTexts } from "./sosText.ts";
 
 /** Open nodes of the beam, best first; equal ones in order of generation. Those before the head are taken. */
 const open = new Int32Array(mostNodes);
@@ -17,16 +17,18 @@ export class SosSearch {
   /** Lines of the text. */
   lines = 0;
   #estimator: Estimator = { distances: new Float64Array(), target: 0, isMean: false, bound: 0, most: 0 };
+  #texts = targetTexts(0);
   #size = 0;
 
   /** Prepares a search; returns where the line may begin. */
-  start(at: number, numbers: readonly number[], estimator: Estimator): number {
+  start(at: number, numbers: readonly number[], estimator: Estimator, texts: TargetTexts): number {
     this.solved = false;
     this.nodes = 0;
     this.lines = 0;
     this.#estimator = estimator;
+    this.#texts = texts;
     this.#size = numbers.length;
-    return startText(at, numbers, estimator.target);
+    return startText(at, numbers, texts);
   }
 
   /** Writes a depth-first search. Here and below, every line ends in `\n`, the last one too. */
@@ -47,7 +49,7 @@ export class SosSearch {
       }
       end = this.#child(end, depth, size, first + nth, nth, depth + 1);
       if (size > 2) {
-        end = putMove(end, depth + 1, size - 1, this.#estimator.target);
+        end = putMove(end, depth + 1, size - 1, this.#texts);
         this.lines += 2;
         end = this.#below(end, depth + 1);
       }
@@ -57,13 +59,11 @@ export class SosSearch {
   }
 
   #child(at: number, node: number, size: number, child: number, nth: number, as: number): number {
-    const { target } = this.#estimator;
     this.nodes++;
     this.lines += 2;
-    if (size > 2) return putChild(at, node, size, child, nth, as, target);
-    const result = resultOf(node, child);
-    this.solved = result === target;
-    return putLeaf(at, node, child, result, target);
+    if (size > 2) return putChild(at, node, size, child, nth, as, this.#texts);
+    this.solved = resultOf(child) === this.#estimator.target;
+    return putLeaf(at, node, child, this.solved, this.#texts);
   }
 
   /** Writes a beam search that keeps `width` children of each node. */
@@ -79,7 +79,7 @@ export class SosSearch {
         const node = open[head++] as number;
         const size = sizes[node] as number;
         if (node > 0) {
-          end = putMove(end, node, size, this.#estimator.target);
+          end = putMove(end, node, size, this.#texts);
           this.lines += 2;
         }
         const count = listChildren(node, size, 0, this.#estimator);

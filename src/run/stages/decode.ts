@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { GradeSettings, PolicySettings } from "../../config/schema.ts";
 import type { TestProblem } from "../../data/example.ts";
 import { createGenerator } from "../../decode/batchingGenerator.ts";
-import { type Attempt, decode } from "../../decode/policies.ts";
+import { type Attempt, type DecodeInputs, decode } from "../../decode/policies.ts";
 import { type Graded, summarise } from "../../evaluate/summary.ts";
 import type { Json } from "../../lib/hash.ts";
 import type { ModelSpec } from "../../protocol/primitives.ts";
@@ -15,7 +15,7 @@ import type { AnyFormat } from "../../trace/format.ts";
 import { grade } from "../../trace/grader.ts";
 
 import type { Verdict } from "../../trace/verdict.ts";
-import type { RunContext } from "../context.ts";
+import type { RunContext, StageContext } from "../context.ts";
 
 export interface DecodeStage {
   readonly key: string;
@@ -41,7 +41,7 @@ export async function readProblems(artefact: Artefact): Promise<TestProblem[]> {
 }
 
 /** Publishes `attempts.jsonl` in problem order; attempts already made by an interrupted run are kept, none is made twice. */
-export async function runDecode(context: RunContext, stage: DecodeStage): Promise<Artefact> {
+export async function runDecode(context: StageContext, stage: DecodeStage): Promise<Artefact> {
   await context.store.verify(stage.problems);
   if (stage.train !== undefined) await context.store.verify(stage.train);
   const problems = await readProblems(stage.problems);
@@ -50,11 +50,15 @@ export async function runDecode(context: RunContext, stage: DecodeStage): Promis
   const journalPath = join(work, "attempts.jsonl");
   const journal = await JsonlWriter.open(journalPath);
   const attempts = new Map<string, Attempt>();
-  for await (const attempt of readJsonl<Attempt>(journalPath)) attempts.set(attempt.problemId, attempt);
-  if (attempts.size > 0) context.progress.say(`  ${stage.label}: ${attempts.size} attempts kept from the interrupted run`);
+  let begun = performance.now();
   try {
-    const generator = createGenerator(await context.workers(), stage.model, { signal: context.signal });
-    await decode({
+    for await (const attempt of readJsonl<Attempt>(journalPath)) attempts.set(attempt.problemId, attempt);
+    if (attempts.size > 0) context.progress.say(`  ${stage.label}: ${attempts.size} attempts kept from the interrupted run`);
+    const generator = createGenerator(await context.workers(), stage.model, {
+      signal: context.signal,
+      ...engineOf(stage.policy),
+    });
+    const inputs: DecodeInputs = {
       generator,
       policy: stage.policy,
       name: stage.policyName,
@@ -63,19 +67,24 @@ export async function runDecode(context: RunContext, stage: DecodeStage): Promis
       seed: stage.seed,
       skip: new Set(attempts.keys()),
       signal: context.signal,
+      durable: groupedSync(journal),
       solves: (problem, answer) => gradeAnswer(stage.format, problem, answer, stage.grade).solved,
       onAttempt: async (attempt) => {
         await journal.append(attempt as unknown as Json);
         attempts.set(attempt.problemId, attempt);
         context.progress.update(stage.label, { done: attempts.size, total: problems.length, unit: "problems" });
       },
+    };
+    await context.turn(() => {
+      begun = performance.now();
+      return decode(inputs);
     });
     await journal.sync();
   } finally {
     await journal.close();
   }
   const inputs = { problems: stage.problems, ...(stage.train === undefined ? {} : { train: stage.train }) };
-  const about = { settings: stage.settings, inputs, code: context.code, machine: context.machine };
+  const about = { settings: stage.settings, inputs, code: context.code, machine: context.machine, begun };
   const artefact = await context.store.publish("decode", stage.key, about, async (directory) => {
     const ordered = problems.map((problem) => attempts.get(problem.id) as Attempt);
     await writeJsonl(join(directory, "attempts.jsonl"), ordered);
@@ -83,6 +92,24 @@ export async function runDecode(context: RunContext, stage: DecodeStage): Promis
   });
   await context.store.discardWork("decode", stage.key);
   return artefact;
+}
+
+/** Makes a journal durable; whoever asks while the disk is at work shares the next write with all others who do. */
+function groupedSync(journal: JsonlWriter): () => Promise<void> {
+  let last: Promise<unknown> = Promise.resolve();
+  let next: Promise<void> | undefined;
+  return () => {
+    if (next !== undefined) return next;
+    const asked = last
+      .catch(() => undefined)
+      .then(() => {
+        next = undefined;
+        return journal.sync();
+      });
+    next = asked;
+    last = asked;
+    return asked;
+  };
 }
 
 function gradeAnswer(format: AnyFormat, problem: TestProblem, answer: string, settings: GradeSettings): Verdict {
@@ -93,6 +120,11 @@ function gradeAnswer(format: AnyFormat, problem: TestProblem, answer: string, se
 /** A verdict with the identity of its attempt. */
 export interface GradedAttempt extends Graded {
   readonly verdict: Verdict;
+}
+
+/** Strict is one slot: the numbers of a completion then depend on nothing but itself. */
+function engineOf({ engine, strict }: PolicySettings) {
+  return { ...(engine === undefined ? {} : { engine }), ...(strict ? { slots: 1 } : {}) };
 }
 
 export interface GradeStage {
@@ -106,6 +138,7 @@ export interface GradeStage {
 
 /** Publishes `verdicts.jsonl` in problem order; the summary holds the figures of each split. */
 export async function runGrade(context: RunContext, stage: GradeStage): Promise<Artefact> {
+  const begun = performance.now();
   await context.store.verify(stage.attempts);
   await context.store.verify(stage.problems);
   const problems = new Map((await readProblems(stage.problems)).map((problem) => [problem.id, problem]));
@@ -125,7 +158,8 @@ export async function runGrade(context: RunContext, stage: GradeStage): Promise<
       verdict,
     });
   }
-  const about = { settings: stage.settings, inputs: { decode: stage.attempts }, code: context.code, machine: context.machine };
+  const inputs = { decode: stage.attempts, problems: stage.problems };
+  const about = { settings: stage.settings, inputs, code: context.code, machine: context.machine, begun };
   return context.store.publish("grade", stage.key, about, async (directory) => {
     await writeJsonl(join(directory, "verdicts.jsonl"), graded);
     const splits = [...new Set(graded.map((item) => item.split))];

@@ -8,8 +8,8 @@ import type { Artefact } from "../../store/store.ts";
 import { openTrainJournal } from "../../store/trainJournal.ts";
 import type { AnyFormat } from "../../trace/format.ts";
 import { tokenizerConfigJson, tokenizerJson } from "../../trace/tokenizer.ts";
-import { trainSft } from "../../train/sft.ts";
-import type { RunContext } from "../context.ts";
+import { type SftInputs, trainSft } from "../../train/sft.ts";
+import type { StageContext } from "../context.ts";
 import { initialModelSpec } from "../modelSpec.ts";
 
 export interface TrainStage {
@@ -26,7 +26,7 @@ export interface TrainStage {
 }
 
 /** Publishes `checkpoint/` (save_pretrained layout) and `metrics.jsonl`; interrupted, it goes on from its last resume checkpoint. */
-export async function runTrain(context: RunContext, stage: TrainStage): Promise<Artefact> {
+export async function runTrain(context: StageContext, stage: TrainStage): Promise<Artefact> {
   await context.store.verify(stage.dataset);
   const work = await context.store.workDirectory("train", stage.key);
   const { format } = stage;
@@ -56,7 +56,7 @@ export async function runTrain(context: RunContext, stage: TrainStage): Promise<
     const outputDirectory = join(directory, "checkpoint");
     const journal = await openTrainJournal(work, outputDirectory);
     try {
-      const result = await trainSft({
+      const inputs: SftInputs = {
         workers,
         model: spec,
         settings: stage.train,
@@ -74,7 +74,8 @@ export async function runTrain(context: RunContext, stage: TrainStage): Promise<
             unit: "steps",
             note: `loss ${p.loss.toFixed(3)}, ${Math.round(p.tokensPerSecond)} tokens/s${p.notice === undefined ? "" : `, ${p.notice}`}`,
           }),
-      });
+      };
+      const result = await context.turn(() => trainSft(inputs));
       await journal.sync();
       await keepOnly(directory, ["checkpoint"]);
       await copyInto(join(work, "metrics.jsonl"), join(directory, "metrics.jsonl"));

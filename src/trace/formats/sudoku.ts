@@ -11,10 +11,8 @@ import {
   lineError,
   placement,
   placementPattern,
-  prompt,
-  readPrompt,
   solvedMark,
-  vocabulary,
+  sudokuFormat,
   words,
 } from "./sudokuText.ts";
 import { Way, walk } from "./sudokuWalk.ts";
@@ -161,13 +159,9 @@ class Reader {
  * taken back, with all that was filled in after it: the last guess in a solver's text, any digit of the way in a model's.
  */
 export const sudokuTrace: Format<SudokuProblem, SudokuAction> = {
+  ...sudokuFormat,
   name: "sudoku",
-  puzzle: "sudoku",
-  vocabulary,
-  markers: { goal: solvedMark, stepDelimiter: "\n" },
   discipline: { assertsDeadEnds: true },
-  prompt,
-  readPrompt,
   project: (_problem, trace) => walk(trace),
   render,
   parse: (problem, text) => new Reader(problem, text).read(),

@@ -3,17 +3,7 @@
 import type { SudokuAction, SudokuProblem } from "../../puzzle/sudokuRules.ts";
 import type { SearchEvent, Trace } from "../../solver/events.ts";
 import type { Format, Parsed, Rendered, Span } from "../format.ts";
-import {
-  afterEnd,
-  cellAt,
-  lineError,
-  placement,
-  placementPattern,
-  prompt,
-  readPrompt,
-  solvedMark,
-  vocabulary,
-} from "./sudokuText.ts";
+import { afterEnd, cellAt, lineError, placement, placementPattern, solvedMark, sudokuFormat } from "./sudokuText.ts";
 import { Way, walk } from "./sudokuWalk.ts";
 
 type Event = SearchEvent<SudokuAction>;
@@ -75,12 +65,8 @@ function parse(problem: SudokuProblem, text: string): Parsed<SudokuAction> {
 
 /** Format `sudoku-path`, with the vocabulary of the format `sudoku`. */
 export const sudokuPath: Format<SudokuProblem, SudokuAction> = {
+  ...sudokuFormat,
   name: "sudoku-path",
-  puzzle: "sudoku",
-  vocabulary,
-  markers: { goal: solvedMark, stepDelimiter: "\n" },
-  prompt,
-  readPrompt,
   project,
   render,
   parse,

@@ -4,7 +4,7 @@ import { quote } from "../../lib/text.ts";
 import { sudoku } from "../../puzzle/sudoku.ts";
 import { cellsOf, geometryOf } from "../../puzzle/sudokuGeometry.ts";
 import type { SudokuAction, SudokuProblem } from "../../puzzle/sudokuRules.ts";
-import type { SyntaxError as TextError, Vocabulary } from "../format.ts";
+import type { Format, SyntaxError as TextError, Vocabulary } from "../format.ts";
 
 /** Ends a response that has filled the grid. */
 export const solvedMark = "solved";
@@ -39,13 +39,13 @@ export const words = { guess: "guess: ", list: " [", comma: ", ", chosen: "] = "
 export const deadEnds = ["nocand", "invalid"] as const;
 
 /** One for both formats, so that models of either read the same tokens: 81 cells, 9 digits and the words. */
-export const vocabulary: Vocabulary = {
+const vocabulary: Vocabulary = {
   pieces: [...allCells, ..."123456789", " = ", "\n", "sudoku ", solvingMark, solvedMark, ...Object.values(words), ...deadEnds],
   special: [],
 };
 
 /** The size, the clues in reading order, then `solving`. */
-export function prompt(problem: SudokuProblem): string {
+function prompt(problem: SudokuProblem): string {
   const cells = cellsOf(problem.grid);
   let text = `sudoku ${geometryOf(cells).size}\n`;
   for (let cell = 0; cell < cells.length; cell++) {
@@ -57,7 +57,7 @@ export function prompt(problem: SudokuProblem): string {
 const promptPattern = new RegExp(`^sudoku ([469])\n((?:${placementPattern}\n)*)${solvingMark}`);
 
 /** The problem of a prompt. Only the text that `prompt` writes is one: clues in another order are refused. */
-export function readPrompt(text: string): { readonly problem: SudokuProblem; readonly length: number } | undefined {
+function readPrompt(text: string): { readonly problem: SudokuProblem; readonly length: number } | undefined {
   const match = promptPattern.exec(text);
   if (match === null) return undefined;
   const size = Number(match[1]);
@@ -72,6 +72,18 @@ export function readPrompt(text: string): { readonly problem: SudokuProblem; rea
     return undefined;
   }
 }
+
+/** What the two formats have alike. */
+export const sudokuFormat: Pick<
+  Format<SudokuProblem, SudokuAction>,
+  "puzzle" | "vocabulary" | "markers" | "prompt" | "readPrompt"
+> = {
+  puzzle: "sudoku",
+  vocabulary,
+  markers: { goal: solvedMark, stepDelimiter: "\n" },
+  prompt,
+  readPrompt,
+};
 
 /**
  * The error of a text that leaves the grammar at `from`. `shapes` are the valid lines with a d for each digit: what

@@ -10,3 +10,10 @@ export class JobError extends Error {
     this.retryable = retryable;
   }
 }
+
+/** The fields of the error message that answers a call; what is no JobError has the code "internal". */
+export function describeError(error: unknown) {
+  const message = error instanceof Error ? error.message : String(error);
+  const { code, retryable } = error instanceof JobError ? error : new JobError("internal", message);
+  return { code, message, retryable, traceback: error instanceof Error ? (error.stack ?? "") : "" };
+}

@@ -37,6 +37,11 @@ const mockSettings = z.strictObject({
   rightStep: z.number().min(0).max(1).default(0.7),
   backtrack: z.number().min(0).max(1).default(0.5),
   credit: z.number().int().positive().default(4),
+  /** What it claims to have; by default it claims nothing, so that any need is met. */
+  deviceMemoryBytes: z.number().nonnegative().optional(),
+  gpus: z.number().int().nonnegative().optional(),
+  /** Models that it keeps; the least recently used one goes first. */
+  modelsKept: z.number().int().positive().default(2),
   /** Absolute paths of the user's modules: an oracle knows puzzles, a torch worker never. */
   modules: z.array(z.string()).default([]),
   misbehave: misbehaviour.default({}),

@@ -41,11 +41,14 @@ function noiseOf(...parts: (string | number)[]): number {
 
 export class MockPrimitives {
   readonly #noise: Noise;
+  readonly #modelsKept: number;
+  /** The least recently used one first. */
   readonly #models = new Map<string, Promise<MockModel>>();
   readonly #sessions = new Map<string, MockSession>();
 
-  constructor(noise: Noise) {
+  constructor(noise: Noise, modelsKept: number) {
     this.#noise = noise;
+    this.#modelsKept = modelsKept;
   }
 
   /** Runs one call. Throws JobError. */
@@ -116,13 +119,16 @@ export class MockPrimitives {
   }
 
   #model(spec: ModelSpec): Promise<MockModel> {
-    let model = this.#models.get(spec.version);
-    if (!model) {
-      model = loadMockModel(spec);
-      this.#models.set(spec.version, model);
-      // A model that could not be loaded may be there the next time.
-      model.catch(() => this.#models.delete(spec.version));
-    }
+    const kept = this.#models.get(spec.version);
+    this.#models.delete(spec.version);
+    for (const version of this.#models.keys()) if (this.#models.size >= this.#modelsKept) this.#models.delete(version);
+    const model = kept ?? loadMockModel(spec);
+    this.#models.set(spec.version, model);
+    if (kept) return kept;
+    // For the test that calls go where their model is.
+    process.stderr.write(`loads ${spec.version}\n`);
+    // A model that could not be loaded may be there the next time.
+    model.catch(() => this.#models.delete(spec.version));
     return model;
   }
 

@@ -19,16 +19,19 @@ export interface SessionRef {
 export class SessionOrder {
   readonly #entries = new Map<string, Entry>();
 
-  /** Counts a call in. Throws JobError("session") for a gap, a repeat, a stranger or a broken session. */
+  /** Counts a call in. Throws JobError: "session-gap" when a call before it never came, "session" for a repeat, a stranger or a broken session. */
   #enter({ id, seq }: SessionRef, primitive: string): void {
     const entry = this.#entries.get(id);
     if (!entry) {
       if (primitive !== "load_model" || seq !== 1)
-        throw new JobError("session", `unknown session "${id}": load_model must be its call 1`);
+        throw new JobError(seq === 1 ? "session" : "session-gap", `unknown session "${id}": load_model must be its call 1`);
       this.#entries.set(id, { due: 2, broken: "" });
       return;
     }
-    if (seq !== entry.due) throw new JobError("session", `session "${id}": call ${seq} came, call ${entry.due} was expected`);
+    if (seq !== entry.due) {
+      const code = seq < entry.due ? "session" : "session-gap";
+      throw new JobError(code, `session "${id}": call ${seq} came, call ${entry.due} was expected`);
+    }
     entry.due++;
     if (primitive === "load_model")
       throw new JobError("session", `session "${id}" has its model: load_model is call 1 and only call 1`);

@@ -5,23 +5,25 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { loadModule } from "../../config/moduleLoader.ts";
 import { decodeToWorker, encode, type IncomingBins, type OutgoingBins } from "../../protocol/codec.ts";
 import { protocolVersion, type ToWorker, type WorkerStart } from "../../protocol/messages.ts";
-import { primitives } from "../../protocol/primitives.ts";
 import { connectDealer, type DealerTransport } from "../transport.ts";
-import { JobError } from "./jobError.ts";
+import { helloOf } from "./hello.ts";
+import { describeError, JobError } from "./jobError.ts";
 import { die, Mischief, type MockSettings, readMockSettings } from "./misbehave.ts";
-import { type CallContext, type CallResult, MockPrimitives, mockVersions } from "./primitives.ts";
+import { Outbox } from "./outbox.ts";
+import { type CallContext, type CallResult, MockPrimitives } from "./primitives.ts";
 import { SessionOrder } from "./sessions.ts";
 
-const v = protocolVersion as 1;
+const v = protocolVersion;
+/** How often at most it says hello because of messages that it could not read. */
+const helloAgainMs = 1000;
 
 type Job = Extract<ToWorker, { kind: "job" }>;
 interface Queued {
   readonly job: Job;
   readonly bins: IncomingBins;
   cancelled: boolean;
-  /** Chunks sent and acknowledged. */
+  /** Chunks sent. */
   sent: number;
-  acknowledged: number;
   wake: () => void;
 }
 
@@ -41,8 +43,7 @@ class MockWorker {
   readonly #socket: DealerTransport;
   readonly #mischief: Mischief;
   readonly #queue: Queued[] = [];
-  /** Results and errors not yet acknowledged, by "id attempt". */
-  readonly #held = new Map<string, { id: string; attempt: number; frames: Buffer[] }>();
+  readonly #outbox = new Outbox();
   readonly #sessions = new SessionOrder();
   #running: Queued | undefined;
   #window = 1;
@@ -50,12 +51,18 @@ class MockWorker {
   #draining = false;
   #done = 0;
   #mostAhead = 0;
+  #malformed = 0;
+  #helloSaid = 0;
+  #helloDue: NodeJS.Timeout | undefined;
 
   constructor(start: WorkerStart, settings: MockSettings, left: () => void) {
     this.#start = start;
     this.#settings = settings;
     this.#left = left;
-    this.#primitives = new MockPrimitives({ rightStep: settings.rightStep, backtrack: settings.backtrack });
+    this.#primitives = new MockPrimitives(
+      { rightStep: settings.rightStep, backtrack: settings.backtrack },
+      settings.modelsKept,
+    );
     this.#socket = connectDealer({
       endpoint: start.endpoint,
       worker: start.worker,
@@ -65,31 +72,15 @@ class MockWorker {
   }
 
   hello(): void {
-    const { misbehave, credit } = this.#settings;
-    if (misbehave.mute) return;
-    const { worker, token } = this.#start;
-    const held = [...this.#held.values()].map(({ id, attempt }): [string, number] => [id, attempt]);
-    this.#socket.send(
-      encode({
-        v: (misbehave.lieAboutVersion ?? v) as 1,
-        kind: "hello",
-        worker,
-        token,
-        pid: process.pid,
-        flavour: "mock",
-        capabilities: Object.keys(primitives),
-        versions: mockVersions,
-        device: "cpu",
-        credit,
-        held,
-      }),
-    );
+    if (this.#settings.misbehave.mute) return;
+    this.#helloSaid = performance.now();
+    this.#socket.send(helloOf(this.#start, this.#settings, this.#outbox.held()));
   }
 
   #receive(frames: readonly Uint8Array[]): void {
     const decoded = decodeToWorker(frames);
     if (!decoded.ok) {
-      process.stderr.write(`dropped a message: ${decoded.reason}\n`);
+      this.#dropMalformed(decoded.reason);
       return;
     }
     const { message } = decoded;
@@ -105,15 +96,7 @@ class MockWorker {
         this.hello();
         return;
       case "job":
-        this.#queue.push({
-          job: message,
-          bins: decoded.bins,
-          cancelled: false,
-          sent: 0,
-          acknowledged: 0,
-          wake: () => undefined,
-        });
-        void this.#work();
+        this.#take(message, decoded.bins);
         return;
       case "ack":
         this.#acknowledged(message);
@@ -130,6 +113,27 @@ class MockWorker {
     }
   }
 
+  /** What it was is unknown: after a new hello the coordinator sends again what it has not seen answered. */
+  #dropMalformed(reason: string): void {
+    this.#malformed++;
+    if (this.#helloDue) return;
+    process.stderr.write(`dropped a message: ${reason}\n`);
+    this.#helloDue = setTimeout(
+      () => {
+        this.#helloDue = undefined;
+        this.hello();
+      },
+      Math.max(0, this.#helloSaid + helloAgainMs - performance.now()),
+    );
+  }
+
+  #take(job: Job, bins: IncomingBins): void {
+    if (this.#outbox.open(job)) {
+      this.#queue.push({ job, bins, cancelled: false, sent: 0, wake: () => undefined });
+      void this.#work();
+    } else for (const frames of this.#outbox.again(job)) this.#socket.send(frames);
+  }
+
   #welcome(message: Extract<ToWorker, { kind: "welcome" }>): void {
     this.#window = message.chunkWindow;
     clearInterval(this.#heartbeat);
@@ -142,20 +146,21 @@ class MockWorker {
           job: this.#running?.job.id ?? "",
           done: this.#done,
           memoryBytes: process.memoryUsage().rss,
+          malformed: this.#malformed,
         }),
       );
     this.#heartbeat = setInterval(beat, message.heartbeatMs);
     beat();
-    for (const { frames } of this.#held.values()) this.#socket.send(frames);
+    for (const frames of this.#outbox.again()) this.#socket.send(frames);
   }
 
   #acknowledged(message: Extract<ToWorker, { kind: "ack" }>): void {
     if (message.seq === undefined) {
-      this.#held.delete(`${message.id} ${message.attempt}`);
+      this.#outbox.recorded(message);
       this.#sayByeIfDone();
-    } else if (this.#running?.job.id === message.id && this.#running.job.attempt === message.attempt) {
-      this.#running.acknowledged++;
-      this.#running.wake();
+    } else {
+      this.#outbox.consumed(message, message.seq);
+      this.#running?.wake();
     }
   }
 
@@ -173,12 +178,13 @@ class MockWorker {
   }
 
   #sayByeIfDone(): void {
-    if (!this.#draining || this.#running || this.#queue.length > 0 || this.#held.size > 0) return;
+    if (!this.#draining || !this.#outbox.empty) return;
     this.#socket.send(encode({ v, kind: "bye", worker: this.#start.worker, reason: "drained" }));
   }
 
   #leave(): void {
     clearInterval(this.#heartbeat);
+    clearTimeout(this.#helloDue);
     if (this.#running) this.#running.cancelled = true;
     this.#running?.wake();
     void this.#socket.close().then(this.#left);
@@ -214,33 +220,15 @@ class MockWorker {
   #answerResult(queued: Queued, answer: CallResult, seconds: number): void {
     const { id, attempt } = queued.job;
     const frames = encode({ v, kind: "result", id, attempt, chunks: queued.sent, result: answer.result, seconds }, answer.bins);
-    this.#hold(id, attempt, frames);
+    this.#outbox.final(queued.job, frames, false);
+    this.#socket.send(frames);
     if (this.#settings.misbehave.answerTwice) this.#socket.send(frames);
   }
 
   #answerError(queued: Queued, error: unknown): void {
     const { id, attempt } = queued.job;
-    const known =
-      error instanceof JobError ? error : new JobError("internal", error instanceof Error ? error.message : String(error));
-    const traceback = error instanceof Error ? (error.stack ?? "") : "";
-    this.#hold(
-      id,
-      attempt,
-      encode({
-        v,
-        kind: "error",
-        id,
-        attempt,
-        code: known.code,
-        message: known.message,
-        traceback,
-        retryable: known.retryable,
-      }),
-    );
-  }
-
-  #hold(id: string, attempt: number, frames: Buffer[]): void {
-    this.#held.set(`${id} ${attempt}`, { id, attempt, frames });
+    const frames = encode({ v, kind: "error", id, attempt, ...describeError(error) });
+    this.#outbox.final(queued.job, frames, true);
     this.#socket.send(frames);
   }
 
@@ -276,7 +264,7 @@ class MockWorker {
   async #waitForWindow(queued: Queued): Promise<void> {
     while (
       this.#settings.misbehave.flood === undefined &&
-      queued.sent - queued.acknowledged >= this.#window &&
+      this.#outbox.ahead(queued.job) >= this.#window &&
       !queued.cancelled
     ) {
       await new Promise<void>((resolve) => {
@@ -287,9 +275,11 @@ class MockWorker {
 
   #sendChunk(queued: Queued, texts: string[], bins: OutgoingBins): void {
     const { id, attempt } = queued.job;
-    this.#socket.send(encode({ v, kind: "chunk", id, attempt, seq: queued.sent, texts }, bins));
+    const frames = encode({ v, kind: "chunk", id, attempt, seq: queued.sent, texts }, bins);
+    this.#outbox.chunk(queued.job, queued.sent, frames);
+    this.#socket.send(frames);
     queued.sent++;
-    const ahead = queued.sent - queued.acknowledged;
+    const ahead = this.#outbox.ahead(queued.job);
     if (ahead <= this.#mostAhead) return;
     this.#mostAhead = ahead;
     // For the test that the window bounds what is under way.

@@ -1,0 +1,83 @@
+// Which stages of a plan somebody means: by the name of an arm, of an arm's policy or of a stage; and what belongs to them. Pure.
+import { UserError } from "../lib/errors.ts";
+import { editDistance, escapeRegex } from "../lib/text.ts";
+import type { Plan } from "../plan/plan.ts";
+
+/**
+ * Keys of the stages that patterns name (`*` stands for any text): an arm means all its stages, `arm/policy` the decoding and
+ * grading of that policy. Throws UserError("no-such-stage") for a pattern that nothing matches, with the nearest names;
+ * `option` is how the user gave it.
+ */
+export function namedStages(plan: Plan, patterns: readonly string[], option: string): Set<string> {
+  const names = stagesByName(plan);
+  const found = new Set<string>();
+  for (const pattern of patterns) {
+    const expression = new RegExp(`^${pattern.split("*").map(escapeRegex).join(".*")}$`);
+    const matching = [...names].filter(([name]) => expression.test(name));
+    if (matching.length === 0) throw noSuchStage(pattern, [...names.keys()], option);
+    for (const [, keys] of matching) for (const key of keys) found.add(key);
+  }
+  return found;
+}
+
+/** With everything that these stages need, directly or not. */
+export function withInputs(plan: Plan, keys: ReadonlySet<string>): Set<string> {
+  const found = new Set(keys);
+  // Inputs stand before what needs them.
+  for (const { key, inputs } of plan.stages.toReversed()) {
+    if (found.has(key)) for (const input of Object.values(inputs)) found.add(input);
+  }
+  return found;
+}
+
+/** With everything that needs these stages, directly or not. */
+export function withDependents(plan: Plan, keys: ReadonlySet<string>): Set<string> {
+  const found = new Set(keys);
+  for (const { key, inputs } of plan.stages) if (Object.values(inputs).some((input) => found.has(input))) found.add(key);
+  return found;
+}
+
+function stagesByName(plan: Plan): Map<string, readonly string[]> {
+  const names = new Map<string, readonly string[]>();
+  for (const { id, key } of plan.stages) names.set(id, [key]);
+  for (const arm of plan.arms) {
+    const { name, problems, dataset, train, decode, grade } = arm;
+    const own = [problems, dataset, train, ...Object.values(decode), ...Object.values(grade)];
+    names.set(
+      name,
+      own.filter((key) => key !== undefined),
+    );
+    // A shared stage is called by the first arm's name; it answers to those of the others too.
+    const single = [
+      [`problems ${name}`, problems] as const,
+      [`data ${name}`, dataset] as const,
+      [`train ${name}`, train] as const,
+    ];
+    for (const [id, key] of single) if (key !== undefined) names.set(id, [key]);
+    for (const policy of Object.keys(decode)) {
+      names.set(
+        `${name}/${policy}`,
+        [decode[policy], grade[policy]].filter((key) => key !== undefined),
+      );
+      for (const [id, key] of [
+        [`decode ${name}/${policy}`, decode[policy]] as const,
+        [`grade ${name}/${policy}`, grade[policy]] as const,
+      ])
+        if (key !== undefined) names.set(id, [key]);
+    }
+  }
+  return names;
+}
+
+const namesShown = 3;
+
+function noSuchStage(pattern: string, names: readonly string[], option: string): UserError {
+  const plain = pattern.replaceAll("*", "");
+  const distances = names.map((name) => [editDistance(plain.toLowerCase(), name.toLowerCase()), name] as const);
+  const near = distances.sort(([a], [b]) => a - b).slice(0, namesShown);
+  return new UserError(
+    "no-such-stage",
+    `${option} ${JSON.stringify(pattern)}: no arm, arm/policy or stage of this sweep has that name. The nearest: ${near.map(([, name]) => JSON.stringify(name)).join(", ")}. ` +
+      "`backtrail plan` lists them; * stands for any text.",
+  );
+}

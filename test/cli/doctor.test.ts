@@ -1,0 +1,85 @@
+// backtrail doctor: what it finds with a Python and without one, and what it says of decoding engines and DeepSpeed.
+import { describe, expect, it } from "vitest";
+import { doctorCommand } from "../../src/cli/doctor.ts";
+import type { Io } from "../../src/cli/io.ts";
+import { folder, realPython, root } from "../python/pythons.ts";
+
+interface Check {
+  readonly name: string;
+  readonly ok: boolean;
+  readonly found: string;
+  readonly fix?: string;
+}
+
+async function doctor(flags: { json?: boolean; model?: string }, place: Partial<Pick<Io, "root" | "env">> = {}) {
+  const out: string[] = [];
+  const code = await doctorCommand(
+    {
+      out: (text) => void out.push(text),
+      err: () => undefined,
+      drained: async () => undefined,
+      stdin: process.stdin,
+      env: { ...process.env, BACKTRAIL_PYTHON: realPython },
+      cwd: folder(),
+      root,
+      version: "test",
+      outIsTerminal: false,
+      errIsTerminal: false,
+      width: 120,
+      colour: false,
+      signal: new AbortController().signal,
+      ...place,
+    },
+    { json: false, ...flags },
+  );
+  return { code, text: out.join("") };
+}
+
+function checksOf(text: string): Map<string, Check> {
+  const { checks } = JSON.parse(text) as { checks: Check[] };
+  return new Map(checks.map((check) => [check.name, check]));
+}
+
+const shape = { hidden_size: 16, intermediate_size: 32, num_hidden_layers: 1, num_attention_heads: 2, vocab_size: 12 };
+const modelFolder = (config: Record<string, unknown>) => folder({ "config.json": JSON.stringify({ ...shape, ...config }) });
+
+describe("doctor", () => {
+  it("without a Python: names what is missing and how to mend it, exit code 2", async () => {
+    const bare = { root: folder(), env: { PATH: process.env.PATH } };
+    const { code, text } = await doctor({}, bare);
+    expect(code).toBe(2);
+    expect(text).toMatch(/^MISSING {2}Python +no \.venv, and BACKTRAIL_PYTHON is not set$/m);
+    expect(text).toContain("-> run `backtrail setup`");
+    const { text: json } = await doctor({ json: true }, bare);
+    expect(JSON.parse(json)).toMatchObject({ ok: false });
+    expect(checksOf(json).get("decoding")).toBeUndefined();
+  });
+
+  it("says which engine decodes a model, why it is not the fast one, and whether DeepSpeed is there", async () => {
+    const { code, text } = await doctor({ json: true, model: modelFolder({ model_type: "llama", attention_bias: true }) });
+    const checks = checksOf(text);
+    expect(code, text).toBe(0);
+    expect(checks.get("decoding")?.found).toMatch(
+      /^fast engine for models of the shape of llama and qwen2, generic engine for all/,
+    );
+    expect(checks.get("DeepSpeed")?.found).toMatch(/^(\d+\.\d+|not installed: .*\(same results, more memory\)$)/);
+    expect(checks.get("model")).toMatchObject({ ok: true });
+    expect(checks.get("model")?.found).toMatch(
+      / \(llama\): generic engine; the fast one does not suit: it has no biases but those of qwen2$/,
+    );
+  });
+
+  it("names the fast engine where it suits, as text", async () => {
+    const { code, text } = await doctor({ model: modelFolder({ model_type: "qwen2" }) });
+    expect(code, text).toBe(0);
+    expect(text).toMatch(/^ok {7}model +\S+ \(qwen2\): fast engine$/m);
+    expect(text).toMatch(/^Ready: /m);
+  });
+
+  it("takes a model that cannot be used as something missing", async () => {
+    const { code, text } = await doctor({ model: modelFolder({ model_type: "vit" }) });
+    expect(code).toBe(2);
+    expect(text).toMatch(/^MISSING {2}model .* \(vit\)$/m);
+    expect(text).toContain("it is no causal language model");
+  });
+});
