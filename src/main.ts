@@ -28,6 +28,8 @@ async function main(): Promise<number> {
   process.stdout.on("error", (error: NodeJS.ErrnoException) =>
     process.exit(error.code === "EPIPE" ? exitCode.done : exitCode.bug),
   );
+  // Progress that nobody reads any more stops no run.
+  process.stderr.on("error", () => undefined);
   const { env } = process;
   const io: Io = {
     out: (text) => process.stdout.write(text),

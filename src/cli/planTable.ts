@@ -104,12 +104,12 @@ export function reasonLines(states: readonly StageState[]): string[] {
 /** What is left, in three lines. */
 export function totalLines(totals: PlanTotals, store: string): string[] {
   const { flavour, stages, states, toDo, time, memory, deviceMemoryBytes, disk } = totals;
-  const begun = states.begun === 0 ? "" : ` (${states.begun} begun)`;
-  const apart = (["stale", "damaged"] as const).filter((state) => states[state] > 0);
+  const kinds = (["begun", "stale"] as const).filter((state) => states[state] > 0);
+  const among = kinds.length === 0 ? "" : ` (${kinds.map((state) => `${states[state]} ${state}`).join(", ")})`;
   const counts = [
     `${states.cached} of ${stages} stages cached`,
-    `${toDo} to do${begun}`,
-    ...apart.map((state) => `${states[state]} ${state}`),
+    `${toDo} to do${among}`,
+    ...(states.damaged > 0 ? [`${states.damaged} damaged`] : []),
   ].join(", ");
   if (toDo === 0) return [counts];
   const device = deviceMemoryBytes === undefined ? "" : `; the device has ${formatBytes(deviceMemoryBytes)}`;

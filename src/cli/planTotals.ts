@@ -14,7 +14,7 @@ export interface PlanTotals {
   readonly flavour: "torch" | "mock";
   readonly stages: number;
   readonly states: Readonly<Record<StageCondition, number>>;
-  /** Those that a run would make: it takes stale ones as they are, and stops at damaged ones. */
+  /** Those that a run would make: stale ones anew; it stops at damaged ones. */
   readonly toDo: number;
   readonly time: {
     /** With all workers at work; stages of unknown time are not in it. */
@@ -43,7 +43,7 @@ export async function planTotals(
   const counts = { cached: 0, stale: 0, damaged: 0, begun: 0, "to do": 0 };
   for (const { state } of states) counts[state]++;
   const left = states.flatMap(({ stage, state }) =>
-    state === "to do" || state === "begun" ? [{ stage, needs: estimates.get(stage.key) }] : [],
+    state !== "cached" && state !== "damaged" ? [{ stage, needs: estimates.get(stage.key) }] : [],
   );
   const deviceMemoryBytes = await deviceMemory(io, environment.device);
   const { count: workers } = config.file.workers;

@@ -102,12 +102,14 @@ async function runHeld(io: Io, run: SweepRun, held: Held): Promise<ExitCode> {
   const logs = join("logs", startedAt.replaceAll(":", "-"));
   const pools: Promise<Pool>[] = [];
   const context = await contextOf(io, sweep, held, { monitor, pools, logDirectory: join(folder, logs) });
-  return record.during(
+  let last = (): void => undefined;
+  const code = await record.during(
     async () => {
       const executed = await executePlan(context, plan, { ...executeOptions(run, { logs, folder, earlier }), monitor, needs });
       const outputs = await finish(context, run, folder, executed);
       progress.close();
-      tell(io, run, progress, executed, { outputs, seconds: (now() - begun) / 1000 });
+      const seconds = (now() - begun) / 1000;
+      last = () => tell(io, run, progress, executed, { outputs, seconds });
       return { code: codeOf(executed, outputs), stopped: executed.stopped?.message };
     },
     async () => {
@@ -116,6 +118,9 @@ async function runHeld(io: Io, run: SweepRun, held: Held): Promise<ExitCode> {
       return { interrupted: io.signal.aborted };
     },
   );
+  // A reader who leaves early (`| head`) ends this process: by now the record is whole and no worker is left.
+  last();
+  return code;
 }
 
 /** Estimates only serve the order and the look ahead: a manifest that cannot be read is a matter of the stage that needs it. */
@@ -230,7 +235,7 @@ function tell(
   { outputs, seconds }: { outputs: RunOutputs | undefined; seconds: number },
 ): void {
   const { ran, cached, failures, stopped } = executed;
-  progress.say(`${ran} stages ran, ${cached} were cached, ${failures.length} failed, in ${formatDuration(seconds)}`);
+  progress.say(`stages: ${ran} ran, ${cached} were cached, ${failures.length} failed, in ${formatDuration(seconds)}`);
   if (stopped !== undefined) progress.say(stopped.message);
   const [failure] = failures;
   if (failure !== undefined) progress.say(`Retry what failed: ${failure.retry}`);

@@ -22,7 +22,7 @@ export interface Holdings {
 
 /**
  * - cached: in the store, whole, and made from the inputs that are there now;
- * - stale: in the store, but an input was made again since and came out different; a run takes it as it is;
+ * - stale: in the store, but an input was made again since and came out different; a run makes it anew;
  * - damaged: in the store, but files were changed or lost; a run refuses it;
  * - begun: not finished; a run goes on from where it stopped;
  * - to do.
@@ -57,8 +57,7 @@ export function stageStates(plan: Plan, { made, damaged, begun }: Holdings): Sta
     const [role, key] = changed;
     const then = short(own.inputDigests[role]);
     const now = short(byKey.get(key)?.digest);
-    const mend = `a run takes it as it is; remove ${stage.kind}/${stage.key} from the store to have it made again`;
-    const why = `made from another ${role} (its contents were ${then}, now they are ${now}): ${mend}`;
+    const why = `made from another ${role} (its contents were ${then}, now they are ${now}): a run makes it anew`;
     return { stage, state: "stale", why, differences: [] };
   });
 }

@@ -65,3 +65,12 @@ export class DiskRoom {
     );
   }
 }
+
+/** What to do about a disk on which a run cannot go on. `free`: bytes, where known. */
+export function diskFullMessage(root: string, free: number | undefined): string {
+  const left = free === undefined ? "" : `: ${formatBytes(free)} are free`;
+  return (
+    `The disk of ${root} is full${left}. Nothing new is started; what runs saves its work and stops. Free space (\`backtrail store gc\` shows what no sweep uses), ` +
+    "or put `store:` on another disk; then run again: finished stages and saved work are kept."
+  );
+}

@@ -3,15 +3,14 @@
 // Invariants: a stage runs at most once per run; every stage ends as done, failed, left out, or waiting (the run was stopped);
 // after a stop nothing new starts, and what runs has ended before the answer is given.
 import { setMaxListeners } from "node:events";
-import { formatBytes } from "../lib/bytes.ts";
 import type { StageNeeds } from "../plan/needs.ts";
 import type { Plan, Stage, StageKind } from "../plan/plan.ts";
 import { diskFloorBytes } from "../store/disk.ts";
 import type { Artefact } from "../store/store.ts";
 import type { RunContext, StageContext } from "./context.ts";
-import { type DiskPort, DiskRoom, diskOf } from "./diskRoom.ts";
+import { type DiskPort, DiskRoom, diskFullMessage, diskOf } from "./diskRoom.ts";
 import { type FailureNotes, isDiskFull, recordFailure, type StageFailure } from "./failure.ts";
-import { lookUp } from "./lookup.ts";
+import { changedInput, lookUp, sortLookups } from "./lookup.ts";
 import type { RunMonitor } from "./monitor.ts";
 import { runStage } from "./runStage.ts";
 import { modelOf, Schedule } from "./schedule.ts";
@@ -145,18 +144,16 @@ class Execution {
         () => undefined,
         async () => found,
       );
-    const found: Stage[] = [];
-    for (const answer of await lookUp(this.#context.store, this.#plan.stages, clear)) {
-      const { stage } = answer;
-      if ("error" in answer) await this.#failed(stage, answer.error);
-      else if (answer.artefact !== undefined) {
-        this.#artefacts.set(stage.key, answer.artefact);
-        this.#schedule.done(stage.key);
-        found.push(stage);
-      }
+    const answers = await lookUp(this.#context.store, this.#plan.stages, clear);
+    const { only } = this.#options;
+    const { current, broken } = sortLookups(answers, only, (text) => this.#context.progress.say(text));
+    for (const { stage, artefact } of current) {
+      this.#artefacts.set(stage.key, artefact);
+      this.#schedule.done(stage.key);
     }
-    this.#cached = found.length;
-    this.#options.monitor.cached(found);
+    for (const { stage, error } of broken) await this.#failed(stage, error);
+    this.#cached = current.length;
+    this.#options.monitor.cached(current.map(({ stage }) => stage));
   }
 
   /** Starts what may start; the run is over when nothing runs then. */
@@ -180,7 +177,7 @@ class Execution {
     const { limit = Number.POSITIVE_INFINITY } = this.#options;
     if (this.#started < limit) return true;
     if (this.#schedule.waiting > 0) {
-      const message = `--limit ${limit}: ${this.#started} stages were started, ${this.#schedule.waiting} are left. Run again to go on.`;
+      const message = `--limit ${limit}: stages started: ${this.#started}, left: ${this.#schedule.waiting}. Run again to go on.`;
       this.#stopped = { why: "limit", message };
     }
     return false;
@@ -206,6 +203,7 @@ class Execution {
     const { monitor, needs } = this.#options;
     let release = (): void => undefined;
     let isStarted = false;
+    let isMade = false;
     try {
       release = await this.#room.reserve(needs.get(stage.key)?.diskBytes ?? 0, this.#signal);
       isStarted = true;
@@ -213,10 +211,13 @@ class Execution {
       const wait = () => this.#setApart(running, true);
       const artefact = await this.#exclusively(stage, wait, () => {
         this.#setApart(running, false);
+        isMade = true;
         return runStage(this.#contextOf(running), this.#plan, stage, this.#artefacts);
       });
       this.#artefacts.set(stage.key, artefact);
-      this.#ran++;
+      // Another run may have made it meanwhile, or a doubtful one has proved right.
+      if (isMade) this.#ran++;
+      else this.#cached++;
       this.#schedule.done(stage.key);
       monitor.done(stage);
     } catch (error) {
@@ -240,11 +241,7 @@ class Execution {
   }
 
   #diskFull(free?: number): Stop {
-    const left = free === undefined ? "" : `: ${formatBytes(free)} are free`;
-    const message =
-      `The disk of ${this.#context.store.root} is full${left}. Nothing new is started; what runs saves its work and stops. Free space (\`backtrail store gc\` shows what no sweep uses), ` +
-      "or put `store:` on another disk; then run again: finished stages and saved work are kept.";
-    return { why: "disk", message };
+    return { why: "disk", message: diskFullMessage(this.#context.store.root, free) };
   }
 
   #stop(stop: Stop): void {
@@ -261,7 +258,8 @@ class Execution {
       this.#context.progress.say(`${stage.id}: being made by ${who}; waiting for it`);
       wait();
     };
-    return this.#context.store.exclusively(stage.kind, stage.key, { signal: this.#signal, onWait }, make);
+    const isCurrent = (found: Artefact) => changedInput(stage, found, this.#artefacts) === undefined;
+    return this.#context.store.exclusively(stage.kind, stage.key, { signal: this.#signal, onWait, isCurrent }, make);
   }
 
   #setApart(running: Running, isApart: boolean): void {

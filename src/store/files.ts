@@ -1,8 +1,8 @@
 // Files that survive a crash: atomic writes, append-only JSON lines, digests. The base of everything under store/.
 import { createHash, randomUUID } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { type FileHandle, mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { dirname } from "node:path";
 import { UserError } from "../lib/errors.ts";
 import type { Json } from "../lib/hash.ts";
 import { describeDisk } from "./disk.ts";
@@ -62,19 +62,6 @@ async function makeParentsFirst(path: string): Promise<void> {
     const found = await stat(path).catch(() => undefined);
     if (found?.isDirectory()) return;
     throw found === undefined ? error : Object.assign(new Error(`${path} is a file`), { code: "ENOTDIR" });
-  }
-}
-
-/** No write takes so long that lives; a file of that age is one that a killed process did not finish. */
-const tornAfterMs = 10 * 60_000;
-
-/** Removes temporary files of `writeAtomic` in a folder that nobody writes any more. */
-export async function clearTorn(directory: string): Promise<void> {
-  for (const name of await readdir(directory)) {
-    if (!/\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tmp$/.test(name)) continue;
-    const path = join(directory, name);
-    const found = await stat(path).catch(() => undefined);
-    if (found !== undefined && Date.now() - found.mtimeMs > tornAfterMs) await rm(path, { force: true });
   }
 }
 

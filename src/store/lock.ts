@@ -3,11 +3,11 @@
 // the earlier, so both can never go on. A file whose process is gone is cleared away; it can never come alive again, so
 // nobody can clear a lock that is held.
 import { randomUUID } from "node:crypto";
-import { readdir, readFile, rm } from "node:fs/promises";
+import { readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../lib/errors.ts";
-import { clearTorn, makeFolder, writeAtomic } from "./files.ts";
+import { makeFolder, writeAtomic } from "./files.ts";
 import { isAlive, type Owner, thisOwner } from "./owner.ts";
 
 export interface LockHolder extends Owner {
@@ -30,6 +30,8 @@ export interface LockMode {
 
 const alone: LockMode = { name: "running", excludes: ["running"] };
 const attempts = 5;
+/** No write takes so long that lives: a lock's temporary file of that age is one that a killed process did not finish. */
+const tornAfterMs = 10 * 60_000;
 
 /** Who is running the sweep of this folder, or undefined. */
 export async function readLock(directory: string): Promise<LockHolder | undefined> {
@@ -121,12 +123,17 @@ export async function tryLock(directory: string, mode: LockMode): Promise<Lock |
   }
 }
 
-/** Removes what killed processes left in the folder: their locks of this mode, and files torn in the writing. */
+/** Removes what killed processes left in the folder: their locks of this mode, and locks torn in the writing. */
 async function clearLeftovers(directory: string, mode: LockMode): Promise<void> {
   for (const { path, holder } of await lockFiles(directory, [mode.name])) {
     if (holder !== undefined && !(await isAlive(holder))) await rm(path, { force: true });
   }
-  await clearTorn(directory);
+  for (const name of await readdir(directory)) {
+    if (!name.includes(".lock.") || !name.endsWith(".tmp")) continue;
+    const path = join(directory, name);
+    const found = await stat(path).catch(() => undefined);
+    if (found !== undefined && Date.now() - found.mtimeMs > tornAfterMs) await rm(path, { force: true });
+  }
 }
 
 /** A lock beside `own` that somebody may hold. Those of dead processes are removed. */

@@ -180,16 +180,31 @@ export class Store {
    * Has `make` work on a stage while no other process does: runs that share a store share its stages in progress. Whoever
    * waited finds the artefact of the other and makes nothing. What a crash left of a finished stage is cleared away.
    */
-  async exclusively(kind: string, key: string, options: LockWait, make: () => Promise<Artefact>): Promise<Artefact> {
+  async exclusively(
+    kind: string,
+    key: string,
+    options: LockWait & { readonly isCurrent?: (found: Artefact) => boolean },
+    make: () => Promise<Artefact>,
+  ): Promise<Artefact> {
     const lock = await waitForLock(join(this.root, storeFolders.locks, `${kind}-${key}`), options);
     try {
       const found = await this.find(kind, key);
-      if (found === undefined) return await make();
-      await this.discardWork(kind, key);
-      return found;
+      const isCurrent = found !== undefined && (options.isCurrent?.(found) ?? true);
+      if (found !== undefined) await this.discardWork(kind, key);
+      if (isCurrent) return found;
+      if (found !== undefined) await this.#setAside(found);
+      return await make();
     } finally {
       await lock.release();
     }
+  }
+
+  /** To the trash, which only `store gc --delete` empties. */
+  async #setAside({ kind, key, directory }: Artefact): Promise<void> {
+    const trash = join(this.root, storeFolders.trash);
+    await makeFolder(trash);
+    await rename(directory, join(trash, randomUUID()));
+    this.#verified.delete(`${kind}/${key}`);
   }
 
   async discardWork(kind: string, key: string): Promise<void> {

@@ -145,9 +145,8 @@ export async function fuzzCoordinator(plan: FuzzPlan, onProgress: (sent: number)
     size: realWorkers + 1,
     logDirectory: folder,
     start: "now",
-    // No heartbeats: one that crosses a call looks idle, two such make the pool ask for what is not acknowledged once more, and
-    // that would be counted as well. (The mad worker says enough of them.)
-    timeouts: { heartbeat: 3_600_000, silence: 7_200_000 },
+    // Other work on this machine must not look like a hung worker.
+    timeouts: { silence: 60_000 },
     onEvent: (event) => {
       if (event.kind === "worker-lost") lost.push(`${event.worker} was lost: ${event.reason}`);
     },

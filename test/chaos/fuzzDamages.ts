@@ -2,7 +2,9 @@
 import type { Rng } from "../../src/lib/rng.ts";
 import { seal } from "../../src/protocol/checksum.ts";
 import { type Header, nested, packHeader, packMap, RawValue, randomBytes, strangeValue, withFlippedBit } from "./fuzzBytes.ts";
-import type { Reader } from "./fuzzMessages.ts";
+
+/** Who is to read the message. */
+export type Reader = "coordinator" | "worker";
 
 /** A right message before it is packed. */
 export interface Base {

@@ -1,13 +1,8 @@
 // The messages of the fuzz: each a function of side, seed and index, so that any can be made again alone. Every message is made
 // from a right one by one damage whose effect is known from the protocol, not from the code under test.
-
 import { deriveSeed, Rng } from "../../src/lib/rng.ts";
-import type { FromWorker, ToWorker } from "../../src/protocol/messages.ts";
-import { protocolVersion } from "../../src/protocol/messages.ts";
-import { type Base, type Damage, damages, type Fault } from "./fuzzDamages.ts";
-
-/** Who is to read the message. */
-export type Reader = "coordinator" | "worker";
+import { type FromWorker, protocolVersion, type ToWorker } from "../../src/protocol/messages.ts";
+import { type Base, type Damage, damages, type Fault, type Reader } from "./fuzzDamages.ts";
 
 export interface FuzzMessage {
   /** What was done to which kind of message. */
@@ -115,14 +110,15 @@ const impossible: readonly Base["header"][] = [
   { primitive: "load_model", params: {} },
 ];
 
-/** One in ten messages of a job is sound, and asks for what cannot be done. */
+/** A sound job that asks for what cannot be done. */
 function impossibleJob(rng: Rng, index: number): { base: Base; damage: Damage } {
   const header = { v, kind: "job", id: idOf(index), attempt: 1, ...rng.pick(impossible), bins: [] };
   return { base: { header, frames: [] }, damage: damages.impossible };
 }
 
-/** How many of the messages to a coordinator are sound, but not due. */
+/** Share of the messages to a coordinator that are sound, but not due. */
 const soundShare = 0.2;
+/** Share of the messages to a worker that are sound jobs, but cannot be done. */
 const impossibleShare = 0.05;
 
 /** Message `index` to that reader. */

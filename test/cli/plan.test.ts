@@ -99,11 +99,11 @@ describe("plan", () => {
     await store.workDirectory("decode", keyOf("decode direct/b1"));
     const text = await planOf(at);
     expect(lineOf(text, "train base")).toMatch(
-      /^stale .*made from another dataset \(its contents were [0-9a-f]{12}, now they are [0-9a-f]{12}\): a run takes it as it is/,
+      /^stale .*made from another dataset \(its contents were [0-9a-f]{12}, now they are [0-9a-f]{12}\): a run makes it anew/,
     );
     expect(lineOf(text, "train direct")).toMatch(/^damaged .*made\.txt: is gone/);
     expect(lineOf(text, "decode direct/b1")).toMatch(/^begun /);
-    expect(text).toContain(`10 of ${stageCount} stages cached, 1 to do (1 begun), 1 stale, 1 damaged`);
+    expect(text).toContain(`10 of ${stageCount} stages cached, 2 to do (1 begun, 1 stale), 1 damaged`);
   });
 
   it("keeps a sweep of hundreds of arms on a screen, and lists every stage when asked", async () => {

@@ -76,7 +76,7 @@ export async function publishAll({ io }: Place, set: readonly string[] = [], sec
         return [role, artefact];
       }),
     );
-    const origin = { settings, inputs, code: { commit: "abc123" }, machine, startedAt: new Date(Date.now() - 1000 * seconds) };
+    const origin = { settings, inputs, code: { commit: "abc123" }, machine, begun: performance.now() - 1000 * seconds };
     const artefact = await store.publish(kind, key, origin, async (directory) => {
       writeFileSync(join(directory, "made.txt"), key);
       return {};

@@ -70,7 +70,7 @@ beforeAll(async () => {
   const { io, out, err } = terminal();
   // Data and plan first, so that the key of the stage that is to fail is known.
   expect(await runCommand(io, "x.yaml", runFlags({ only: ["data *"] }))).toBe(0);
-  expect(err.join("")).toContain("2 stages ran, 0 were cached, 0 failed");
+  expect(err.join("")).toContain("stages: 2 ran, 0 were cached, 0 failed");
   expect(out.join("")).not.toBe("");
   const decode = readJson<Plan>("plan.json").stages.find(({ id }) => id === "decode direct/greedy");
   obstacle = join(folder, "results", ".store", "work", `decode-${decode?.key}`);
@@ -126,7 +126,7 @@ describe("a sweep with a stage that fails", () => {
     const { io, err } = terminal();
     expect(await retryCommand(io, "x.yaml", { ...flags(), stage: [], failed: false })).toBe(0);
     expect(err.join("").match(/^.*: started$/gm)).toEqual(["decode direct/greedy: started", "grade direct/greedy: started"]);
-    expect(err.join("")).toContain("2 stages ran, 7 were cached, 0 failed");
+    expect(err.join("")).toContain("stages: 2 ran, 7 were cached, 0 failed");
     expect(readJson<Summary>("summary.json").failures).toEqual([]);
     expect(await status()).toContain("x: 9 of 9 stages done");
   });
@@ -155,7 +155,7 @@ describe("what is on record of a run", () => {
     const set = ["decode.greedy.maxNewTokens=33"];
     const { io, err } = terminal();
     expect(await runCommand(io, "x.yaml", runFlags({ set, limit: "1" }))).toBe(0);
-    expect(err.join("")).toMatch(/--limit 1: 1 stages were started, 3 are left\. Run again to go on\./);
+    expect(err.join("")).toMatch(/--limit 1: stages started: 1, left: 3\. Run again to go on\./);
     expect(existsSync(join(results, "earlier"))).toBe(true);
     // What the killed run had half written is gone.
     expect(readdirSync(results).filter((name) => name.endsWith(".tmp"))).toEqual([]);
@@ -179,5 +179,28 @@ describe("what users get wrong", () => {
       '--limit: expected a whole number from 1, found "many"',
     );
     expect(existsSync(join(folder, "results", "never-mock"))).toBe(false);
+  });
+});
+
+describe("a stage whose input came out different since", () => {
+  const manifests = join(folder, "results", ".store", "decode");
+
+  it("is made anew, the earlier one goes to the trash; what was made from it stands when it comes out the same", async () => {
+    expect(await runCommand(terminal().io, "x.yaml", runFlags())).toBe(0);
+    const key = readJson<Plan>("plan.json").stages.find(({ id }) => id === "decode base/greedy")?.key ?? "";
+    const path = join(manifests, key, "manifest.json");
+    const manifest = JSON.parse(readFileSync(path, "utf8")) as { inputDigests: Record<string, string> };
+    manifest.inputDigests.train = "0".repeat(64);
+    writeFileSync(path, JSON.stringify(manifest));
+    const { io, err } = terminal();
+    expect(await runCommand(io, "x.yaml", runFlags())).toBe(0);
+    const said = err.join("");
+    expect(said).toContain("decode base/greedy: stale, its train was made again and came out different; it is made anew\n");
+    expect(said).toContain("stages: 1 ran, 8 were cached, 0 failed");
+    expect(JSON.parse(readFileSync(path, "utf8"))).not.toMatchObject({ inputDigests: { train: "0".repeat(64) } });
+    expect(readdirSync(join(manifests, "..", "trash"))).toHaveLength(1);
+    const again = terminal();
+    expect(await runCommand(again.io, "x.yaml", runFlags())).toBe(0);
+    expect(again.err.join("")).toContain("stages: 0 ran, 9 were cached, 0 failed");
   });
 });

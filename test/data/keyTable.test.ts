@@ -1,7 +1,7 @@
 // Hashes of keys and the table of those that were there.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { keyHash } from "../../src/data/keyHash.ts";
+import { keyHash, keyHashOfBytes } from "../../src/data/keyHash.ts";
 import { KeyTable } from "../../src/data/keyTable.ts";
 
 describe("KeyTable", () => {
@@ -53,5 +53,14 @@ describe("keyHash", () => {
     const similar = ["", "a", "b", "ab", "ba", "aa", "aaa", "aaaa", "\u0000", "\u0000\u0000", "\u0100", "\u0001"];
     const hashes = similar.flatMap((text) => [0, 1, 2].map((salt) => keyHash(text, salt).join()));
     expect(new Set(hashes).size).toBe(hashes.length);
+  });
+
+  it("is the same of a text and of its bytes", () => {
+    const ascii = fc.array(fc.integer({ min: 0, max: 127 }), { maxLength: 40 });
+    fc.assert(
+      fc.property(ascii, fc.nat(), (codes, salt) => {
+        expect(keyHashOfBytes(Uint8Array.from(codes), salt)).toEqual(keyHash(String.fromCharCode(...codes), salt));
+      }),
+    );
   });
 });

@@ -250,7 +250,7 @@ describe("what users get wrong with models and Python: a sentence, no stack", ()
     writeFileSync(wrapper, `#!/bin/sh\nPYTHONPATH="${other}" exec "${python}" "$@"\n`, { mode: 0o755 });
     const { code, said } = await fails([], { BACKTRAIL_PYTHON: wrapper });
     expect(said).toMatch(
-      /the worker speaks protocol version 2, this backtrail speaks version 1: both must come from one release/,
+      /the worker speaks protocol version 3, this backtrail speaks version 2: both must come from one release/,
     );
     expect(code).toBe(3);
   });

@@ -31,7 +31,7 @@ describe("stageStates", () => {
       "decode base/b1: stale",
     ]);
     expect(stale[0]?.why).toMatch(
-      /^made from another train \(its contents were [0-9a-f]{12}, now they are eeeeeeeeeeee\): .* remove decode\//,
+      /^made from another train \(its contents were [0-9a-f]{12}, now they are eeeeeeeeeeee\): a run makes it anew$/,
     );
   });
 

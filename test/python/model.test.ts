@@ -74,6 +74,7 @@ describe("showModel", { timeout: 120_000 }, () => {
     const report = await showModel(realPython, directory, ["1+1"], options());
     expect(report).toMatchObject({
       modelType: "llama",
+      fastEngineMisfit: null,
       causalLm: true,
       vocabulary: 12,
       context: 64,

@@ -106,7 +106,7 @@ describe("what is asked to run", () => {
     const { ran, stopped } = await executed;
     expect(ran).toBe(2);
     expect(stopped?.why).toBe("limit");
-    expect(stopped?.message).toBe("--limit 2: 2 stages were started, 7 are left. Run again to go on.");
+    expect(stopped?.message).toBe("--limit 2: stages started: 2, left: 7. Run again to go on.");
     const all = await run("few", noWorkers, { limit: 2, only: new Set([key("data base"), key("data direct")]) });
     expect((await all.executed).stopped).toBeUndefined();
   });

@@ -64,11 +64,11 @@ describe("between processes", () => {
     await lock.release();
   });
 
-  it("whoever takes it clears what killed processes left: shared locks and torn files, not those of the living", async () => {
+  it("whoever takes it clears what killed processes left: shared locks and torn ones, not those of the living", async () => {
     const shared = { name: "using", excludes: ["collecting"] };
     const dead = { pid: 2 ** 22 + 1, host: hostname(), born: "1", command: "x", since: "2026-01-01T00:00:00Z" };
     writeFileSync(join(folder, "using-1-dead.lock"), JSON.stringify(dead));
-    const torn = [`progress.json.${randomUUID()}.tmp`, `plan.json.${randomUUID()}.tmp`, "notes.tmp"];
+    const torn = [`using-1-x.lock.${randomUUID()}.tmp`, `using-2-x.lock.${randomUUID()}.tmp`, "notes.tmp"];
     for (const name of torn) writeFileSync(join(folder, name), "");
     const hourAgo = Date.now() / 1000 - 3600;
     for (const name of [torn[0], torn[2]]) utimesSync(join(folder, name as string), hourAgo, hourAgo);
