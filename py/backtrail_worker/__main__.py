@@ -136,7 +136,9 @@ def main() -> None:
 
         follow(start, versions())
 
-    facts = device_facts(start.device, os.environ.get("CUDA_VISIBLE_DEVICES"))
+    facts = device_facts(
+        start.device, os.environ.get("CUDA_VISIBLE_DEVICES"), order=os.environ.get("CUDA_DEVICE_ORDER")
+    )
 
     def hello(held: list[Key]) -> Hello:
         return Hello(

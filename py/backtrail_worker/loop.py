@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 import traceback
 from collections.abc import Callable
@@ -30,6 +32,8 @@ from backtrail_worker.transport import Link
 
 TRACEBACK_BYTES = 4096
 PROGRESS_EVERY_S = 0.5
+# Exit status of a worker that gives itself up.
+DEVICE_LOST = 6
 
 
 class CallContext:
@@ -151,10 +155,14 @@ class Loop:
         except RequestError as error:
             frames, message = [], _error(call, WorkerFault("bad-request", str(error)), traceback.format_exc())
         except Exception as error:
-            known = self._handler.fault_of(error) if self._handler else None
             trace = traceback.format_exc()
             # The frames of the exception hold tensors: without this the memory stays taken.
             error.__traceback__ = None
+            if self._handler and self._handler.device_lost():
+                # Every later call would fail on it as well: the coordinator starts a worker that has it back.
+                print(f"{trace}\nthe device is lost to this process", file=sys.stderr, flush=True)
+                os._exit(DEVICE_LOST)
+            known = self._handler.fault_of(error) if self._handler else None
             frames = []
             message = _error(
                 call, known or WorkerFault("internal", f"{type(error).__name__}: {error}"), trace

@@ -12,7 +12,7 @@ import { type Executed, type ExecuteOptions, executePlan } from "../run/execute.
 import { isDiskFull } from "../run/failure.ts";
 import { RunMonitor } from "../run/monitor.ts";
 import { formatDuration, Progress } from "../run/progress.ts";
-import { gatherResults, type RunOutputs } from "../run/summary.ts";
+import { type Gathered, gatherResults, type RunOutputs } from "../run/summary.ts";
 import { writeAtomic } from "../store/files.ts";
 import { describeHolder, lockSweep } from "../store/lock.ts";
 import { clearTorn, keepEarlier } from "../store/results.ts";
@@ -92,7 +92,7 @@ async function runHeld(io: Io, run: SweepRun, held: Held): Promise<ExitCode> {
   await writePlan(folder, sweep, progress);
   const needs = await needsOf(io, sweep);
   const scope = only === undefined ? {} : { only };
-  const monitor = new RunMonitor({ plan, progress, now, needs, workers: config.file.workers.count, ...scope });
+  const monitor = new RunMonitor({ plan, progress, now, needs, earlier, workers: config.file.workers.count, ...scope });
   const command = commandLine(["backtrail", "run", path, ...sweepWords(run.flags)]);
   const record = new RunRecord(
     folder,
@@ -106,7 +106,7 @@ async function runHeld(io: Io, run: SweepRun, held: Held): Promise<ExitCode> {
   const code = await record.during(
     async () => {
       const executed = await executePlan(context, plan, { ...executeOptions(run, { logs, folder, earlier }), monitor, needs });
-      const outputs = await finish(context, run, folder, executed);
+      const outputs = await finish(context, run, folder, { ...executed, failures: monitor.failures() });
       progress.close();
       const seconds = (now() - begun) / 1000;
       last = () => tell(io, run, progress, executed, { outputs, seconds });
@@ -193,15 +193,16 @@ async function contextOf(
 
 /**
  * Config and plan are there from the start, so that what a killed run has made is known to be in use. Results of another
- * config are moved aside, never overwritten.
+ * config or plan are moved aside, never overwritten.
  */
 async function writePlan(folder: string, { config, plan }: LoadedSweep, progress: Progress): Promise<void> {
   await clearTorn(folder);
-  const moved = await keepEarlier(folder, config.digest);
-  if (moved !== undefined) progress.say(`Results of an earlier configuration were kept in ${moved}`);
+  const planText = `${JSON.stringify(plan, null, 2)}\n`;
+  const moved = await keepEarlier(folder, config.digest, planText);
+  if (moved !== undefined) progress.say(`Results of an earlier configuration or plan were kept in ${moved}`);
   const resolved = { digest: config.digest, file: config.file, arms: config.arms };
+  await writeAtomic(join(folder, "plan.json"), planText);
   await writeAtomic(join(folder, "config.resolved.json"), `${JSON.stringify(resolved, null, 2)}\n`);
-  await writeAtomic(join(folder, "plan.json"), `${JSON.stringify(plan, null, 2)}\n`);
 }
 
 /** Gathers and writes the results; undefined when the disk is too full for them and that is why the run has stopped. */
@@ -209,7 +210,7 @@ async function finish(
   context: RunContext,
   { sweep }: SweepRun,
   folder: string,
-  executed: Executed,
+  executed: Gathered & Pick<Executed, "stopped">,
 ): Promise<RunOutputs | undefined> {
   const outputs = await gatherResults(context, sweep.config, sweep.plan, executed);
   const { summary, losses, samples } = outputs;

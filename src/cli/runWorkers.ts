@@ -14,6 +14,11 @@ import { type RankGroup, torchrunLauncher } from "../worker/torchrun.ts";
 import { type Io, readUserFile } from "./io.ts";
 import type { LoadedSweep } from "./sweep.ts";
 
+/** Drivers hold a whole process, its heartbeats too, while they load. */
+const gpuSilenceMs = 60_000;
+/** A published model may have to be downloaded within one call. */
+const torchProgressMs = 30 * 60_000;
+
 /** How the workers of a sweep are started. */
 export interface WorkerPlan {
   /** "" for mock workers. */
@@ -62,6 +67,9 @@ export async function startWorkers(
     threads: workers.threads,
     // A CPU build of PyTorch on a machine with GPUs must not count as having them.
     device: device === "cpu" ? "cpu" : "auto",
+    ...(flavour === "torch"
+      ? { timeouts: { silence: device === "cpu" ? 10_000 : gpuSilenceMs, progress: torchProgressMs } }
+      : {}),
     ...(flavour === "mock" ? { mock: { modules: loadedModules() } } : {}),
     onEvent: (event) => {
       run.monitor.poolEvent(event);
@@ -102,7 +110,7 @@ async function rankGroup(io: Io, { config, environment }: LoadedSweep): Promise<
   const refuse = (message: string): never => {
     throw new UserError("workers", `workers.${message}`);
   };
-  if (gpus !== undefined && gpus > 1 && gpus !== ranks) refuse(`ranks is ${ranks} and workers.gpus ${gpus}: one rank per GPU.`);
+  if (gpus !== undefined && gpus > 0 && gpus !== ranks) refuse(`ranks is ${ranks} and workers.gpus ${gpus}: one rank per GPU.`);
   const settings = deepspeed === undefined ? undefined : await readDeepspeed(io, deepspeed);
   if (environment.flavour === "mock") return { ranks: 1 };
   const onGpu = environment.device !== "cpu";

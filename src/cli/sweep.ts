@@ -1,7 +1,7 @@
 // What run, plan and status share: reading the config, deciding where tensors are worked on, planning.
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
+import { createReadStream, existsSync } from "node:fs";
 import { readdir, realpath, stat } from "node:fs/promises";
 import { basename, isAbsolute, join, resolve } from "node:path";
 import { promisify } from "node:util";
@@ -47,7 +47,8 @@ export async function visibleGpus(env: Io["env"]): Promise<string[]> {
       .map((line) => line.trim())
       .filter((line) => line !== "");
   } catch {
-    return []; // no driver here: that is an answer, not an error
+    // A container may have the device and not the tool: PyTorch is asked then. Without a driver none is an answer, not an error.
+    return ["/dev/nvidiactl", "/dev/kfd"].some((path) => existsSync(path)) ? ["GPU"] : [];
   }
 }
 

@@ -1,5 +1,6 @@
 // The axes of a sweep: what its grid, zip, list and seeds stand for, how they are combined, and what their points are called. Pure.
 import { canonicalJson, sha256 } from "../lib/hash.ts";
+import { isJson } from "../lib/text.ts";
 import { hint } from "./messages.ts";
 import { armKeys, configFile } from "./schema.ts";
 import type { SweepSettings } from "./sweepSettings.ts";
@@ -190,13 +191,4 @@ function valueText(value: unknown): string {
   const json = canonicalJson(asJson(value));
   const text = typeof value === "string" && !/[=\s]/.test(value) && !isJson(value) ? value : json;
   return text.length <= 64 ? text : `${text.slice(0, 40)}~${sha256(json).slice(0, 8)}`;
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
 }

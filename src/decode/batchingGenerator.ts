@@ -22,6 +22,11 @@ const defaultCompletionsPerCall = 1024;
 const leastPerCall = 64;
 /** Calls under way per worker: the next one waits at the worker while one is decoded. */
 const callsPerWorker = 2;
+/**
+ * Quarantined calls without a completion in between, after which no request is sought any more: what kills every worker is the
+ * model or the machine. Seven poison requests of one call are told apart before that, wherever they stand (1 + 2 + 4 + 7 calls).
+ */
+const mostInVain = 16;
 /** Texts of one tokenize call. */
 const promptsPerCall = 4096;
 
@@ -56,6 +61,8 @@ class Batches {
   readonly #waiting: Pending[] = [];
   #running = 0;
   #scheduled = false;
+  /** Calls quarantined since the last completion. */
+  #inVain = 0;
 
   constructor(workers: Workers, model: ModelSpec, options: GeneratorOptions) {
     this.#workers = workers;
@@ -140,6 +147,7 @@ class Batches {
                 const owner = owners[index];
                 if (!owner) throw new Error(`generate: completion ${index} of ${owners.length}`);
                 take(owner.pending, owner.sample, completion);
+                this.#inVain = 0;
               }
             } catch (error) {
               broken = error;
@@ -153,7 +161,9 @@ class Batches {
         throw new Error(`generate: the answer ended with ${open.missing} of ${open.completions.length} completions missing`);
     } catch (error) {
       const open = batch.filter(({ settled }) => !settled);
-      if (open.length > 1 && isQuarantined(error)) {
+      if (isQuarantined(error) && ++this.#inVain >= mostInVain) {
+        for (const pending of [...open, ...this.#waiting.splice(0)]) fail(pending, hopeless(this.#inVain, error));
+      } else if (open.length > 1 && isQuarantined(error)) {
         // One request kills workers, the others only shared its call: halved until it stands alone. Alone it has all its
         // tries again, so that a worker killed from outside condemns nobody.
         const half = Math.ceil(open.length / 2);
@@ -190,6 +200,15 @@ function fail(pending: Pending, error: unknown): void {
   if (pending.settled) return;
   pending.settled = true;
   pending.reject(error);
+}
+
+/** Not "quarantined": that would blame the requests one by one, at some workers each. */
+function hopeless(calls: number, cause: unknown): Error {
+  const last = cause instanceof Error ? cause.message : String(cause);
+  return new Error(
+    `generate: ${calls} calls in a row lost their workers and no completion came: the model or the machine is at fault rather than a problem. The last: ${last}`,
+    { cause },
+  );
 }
 
 /** The bulk arrays of a generate call; fresh ones, since the transport reads them after sending. */

@@ -51,3 +51,13 @@ export function quote(text: string, max = 40): string {
 export function escapeRegex(text: string): string {
   return text.replace(/[\\^$.*+?()[\]{}|\-/]/g, "\\$&");
 }
+
+/** Whether a text is JSON. */
+export function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}

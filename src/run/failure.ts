@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import type { Stage } from "../plan/plan.ts";
 import { makeFolder, writeAtomic } from "../store/files.ts";
-import { WorkerError } from "../worker/port.ts";
+import { SessionLost, WorkerError } from "../worker/port.ts";
 
 export interface StageFailure {
   readonly stage: string;
@@ -55,7 +55,7 @@ export function failureLines(failure: Omit<StageFailure, "error">): string[] {
 export function isDiskFull(error: unknown): boolean {
   for (let at = error; at instanceof Error; at = at.cause) {
     if ("code" in at && (at.code === "ENOSPC" || at.code === "EDQUOT")) return true;
-    const text = at instanceof WorkerError ? `${at.message}\n${at.traceback}` : "";
+    const text = at instanceof WorkerError || at instanceof SessionLost ? `${at.message}\n${at.traceback}` : "";
     if (/\bENOSPC\b|\bEDQUOT\b|No space left on device|Disk quota exceeded/.test(text)) return true;
   }
   return false;
@@ -75,7 +75,7 @@ function account(stage: Stage, error: unknown, { logs }: FailureNotes): string {
   const parts = [`stage ${stage.id}`, `key ${stage.key}`, `failed at ${new Date().toISOString()}`];
   for (let at = error, depth = 0; at !== undefined && depth < 5; at = at instanceof Error ? at.cause : undefined, depth++) {
     parts.push("", `${depth === 0 ? "" : "caused by: "}${at instanceof Error ? (at.stack ?? at.message) : String(at)}`);
-    if (!(at instanceof WorkerError)) continue;
+    if (!(at instanceof WorkerError || at instanceof SessionLost)) continue;
     if (at.worker !== "") parts.push("", `output of the worker: ${join(logs, `${at.worker}.log`)}`);
     if (at.traceback !== "") parts.push("", "in the worker:", at.traceback.trimEnd());
   }

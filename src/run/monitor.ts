@@ -17,6 +17,8 @@ export interface MonitorOptions {
   readonly now: () => number;
   readonly needs: ReadonlyMap<string, StageNeeds>;
   readonly workers: number;
+  /** The record of the run before: what failed in it and is not tried again has failed still. */
+  readonly earlier?: RunState | undefined;
   /** Keys of the stages that may run; the others count only when they are there. Default: all. */
   readonly only?: ReadonlySet<string>;
 }
@@ -108,6 +110,13 @@ export class RunMonitor {
     return waiting + running;
   }
 
+  /** Failures that stand: those of this run, and those of the run before whose stages it has not come to. */
+  failures(): RunState["failures"] {
+    const { earlier } = this.#options;
+    const open = earlier?.failures.filter(({ key }) => this.#stages.get(key)?.state === "waiting") ?? [];
+    return [...this.#failures.map(({ error: _, ...told }) => told), ...open];
+  }
+
   state(about: RunAbout, end?: RunState["end"]): RunState {
     const { plan } = this.#options;
     const stages = [...this.#stages.values()].map(({ stage: { id, key, kind }, state, seconds }) => ({
@@ -126,7 +135,7 @@ export class RunMonitor {
       ...(end === undefined ? {} : { end }),
       ...this.#figures(),
       running: this.#options.progress.rows(),
-      failures: this.#failures.map(({ error: _, ...told }) => told),
+      failures: this.failures(),
       stages,
     };
   }

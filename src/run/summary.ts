@@ -27,12 +27,15 @@ const armsWithTrees = 50;
 /** Points of a training curve. */
 const curvePoints = 300;
 
+/** What a run left: its artefacts, and all failures that stand, of earlier runs too. */
+export type Gathered = Pick<Executed, "artefacts"> & { readonly failures: Summary["failures"] };
+
 /** Gathers what a run left in the store. Arms and policies whose stages failed are left out and named in `failures`. */
 export async function gatherResults(
   context: RunContext,
   config: ResolvedConfig,
   plan: Plan,
-  executed: Executed,
+  executed: Gathered,
 ): Promise<RunOutputs> {
   const { artefacts } = executed;
   const graded = new Map<string, readonly Graded[]>();
@@ -181,7 +184,7 @@ function directExamplesSeen(arm: ArmPlan, steps: number, data: { direct: number;
   return direct;
 }
 
-function provenance(plan: Plan, executed: Executed): Json {
+function provenance(plan: Plan, executed: Gathered): Json {
   return plan.stages.map((stage) => {
     const artefact = executed.artefacts.get(stage.key);
     return {

@@ -2,22 +2,27 @@
 import { copyFile, mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { UserError } from "../lib/errors.ts";
+import { isJson } from "../lib/text.ts";
 import { makeFolder, storeError } from "./files.ts";
 
 const configName = "config.resolved.json";
-// The configuration goes last: while it is there, a move that was interrupted is taken up by the next run.
-const resultFiles = ["plan.json", "summary.json", "results.csv", "report.html", "page.json", "progress.json", configName];
+const planName = "plan.json";
+// By these two results are told apart, so they go last: a move that was interrupted is taken up by the next run.
+const resultFiles = ["summary.json", "results.csv", "report.html", "page.json", "progress.json", planName, configName];
 
 /**
- * Moves the results of another configuration to `earlier/<first 12 of its digest>/` (with `-2`, `-3`, ... when results of
- * that configuration were kept before) and returns that folder's name; undefined when there is nothing to keep. Results of
- * the same configuration are simply written anew.
+ * Moves the results of another configuration or plan to `earlier/<first 12 of its configuration's digest>/` (with `-2`, `-3`,
+ * ... when results of that configuration were kept before) and returns that folder's name; undefined when there is nothing to
+ * keep. Results of the same plan are simply written anew. One configuration has several plans when what it names was changed
+ * (the files of `model.from`), or on another kind of machine or release. `plan`: the text of plan.json; one that is damaged
+ * tells nothing and is written anew.
  */
-export async function keepEarlier(folder: string, configDigest: string): Promise<string | undefined> {
+export async function keepEarlier(folder: string, configDigest: string, plan: string): Promise<string | undefined> {
   const text = await readFile(join(folder, configName), "utf8").catch(() => undefined);
   if (text === undefined) return undefined;
   const earlier = digestIn(text);
-  if (earlier === configDigest) return undefined;
+  const earlierPlan = await readFile(join(folder, planName), "utf8").catch(() => "");
+  if (earlier === configDigest && (earlierPlan === plan || !isJson(earlierPlan))) return undefined;
   const present = new Set(await readdir(folder));
   const names = resultFiles.filter((name) => present.has(name));
   const target = await freeTarget(folder, earlier.slice(0, 12), names);

@@ -65,8 +65,8 @@ export interface KnownSweep {
   /** Where it is now; where it was, when it is not there. */
   readonly folder: string;
   /**
-   * "gone": it was removed from a folder that is still there. "unseen": it is out of sight, with its disk or on another
-   * host, so nobody can say what it needs.
+   * "gone": it was removed from a folder that still holds something. "unseen": it is out of sight, with its disk (whose
+   * mount point may be there, and empty) or on another host, so nobody can say what it needs.
    */
   readonly state: "there" | "gone" | "unseen";
   readonly host: string;
@@ -87,7 +87,7 @@ export async function knownSweeps(root: string): Promise<KnownSweep[]> {
     // A store that was moved or copied together with its results: they lie where they lay, seen from the store.
     const places = [resolve(root, fromStore), path];
     const [there] = (await Promise.all(places.map(async (place) => ((await isFolder(place)) ? [place] : [])))).flat();
-    const isGone = host === hostname() && (await isFolder(dirname(path)));
+    const isGone = host === hostname() && (await readdir(dirname(path)).catch(() => [])).length > 0;
     sweeps.push({
       folder: there ?? path,
       state: there !== undefined ? "there" : isGone ? "gone" : "unseen",

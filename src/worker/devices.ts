@@ -20,11 +20,13 @@ export interface GpuQuestion {
  * and take the one of their number. Throws UserError("workers") when there are too few.
  */
 export function assignGpus({ workers, gpus, ranks, visible, found }: GpuQuestion): string[][] | undefined {
+  // PyTorch sees one instance of a MIG device, however many are listed: each process is given its own.
+  const offered = found > 0 && visible?.includes("MIG-") ? visible.split(",").length : found;
   const each = gpus ?? (found === 0 ? 0 : ranks);
   if (each === 0) return found === 0 ? undefined : Array.from({ length: workers }, () => []);
   const shared = gpus === undefined && ranks === 1;
-  if (workers * each > found && !shared) throw tooFew(workers, each, gpus === undefined ? "ranks" : "gpus", found);
-  const names = namesOf(visible, found);
+  if (workers * each > offered && !shared) throw tooFew(workers, each, gpus === undefined ? "ranks" : "gpus", offered);
+  const names = namesOf(visible, offered);
   return Array.from({ length: workers }, (_, worker) =>
     Array.from({ length: each }, (_, index) => names[(worker * each + index) % names.length] ?? String(index)),
   );

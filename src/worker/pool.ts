@@ -250,7 +250,7 @@ class LocalPool implements Pool {
     const session = this.#sessions.get(worker);
     this.#sessions.delete(worker);
     if (session) {
-      session.lose(loss.reason, loss.calls);
+      session.lose(loss);
       for (const call of loss.calls) this.#settlement.done(worker.name, call, "lost");
     } else this.#settlement.lost(worker.name, loss, this.#closing !== undefined);
     const failure = this.#slots.failure;

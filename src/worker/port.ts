@@ -99,9 +99,12 @@ export class WorkerError extends Error {
 /** The worker of a session died, hung or was replaced. The loop restores its last checkpoint on a new session. */
 export class SessionLost extends Error {
   readonly worker: string;
-  constructor(worker: string, reason: string) {
+  /** The last lines of its output. */
+  readonly traceback: string;
+  constructor(worker: string, reason: string, traceback = "") {
     super(`worker ${worker} was lost: ${reason}`);
     this.name = "SessionLost";
     this.worker = worker;
+    this.traceback = traceback;
   }
 }

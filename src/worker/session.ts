@@ -4,6 +4,7 @@
 import type { Params, SessionPrimitive } from "../protocol/primitives.ts";
 import { type Call, type CallAnswer, newCall, type SessionTicket } from "./calls.ts";
 import { type Answer, type Bins, type Session, SessionLost, WorkerError } from "./port.ts";
+import type { Loss } from "./workerOwner.ts";
 import type { WorkerState } from "./workerState.ts";
 
 export interface SessionOwner {
@@ -64,10 +65,10 @@ export class PoolSession implements Session {
     }
   }
 
-  /** The worker is gone: everything pending rejects. `held` are the calls that the worker had. */
-  lose(reason: string, held: readonly Call[]): void {
-    this.#lost = new SessionLost(this.worker, reason);
-    for (const call of [...held, ...this.#queue.splice(0)]) {
+  /** The worker is gone: everything pending rejects. */
+  lose({ reason, stderr, calls }: Loss): void {
+    this.#lost = new SessionLost(this.worker, reason, stderr);
+    for (const call of [...calls, ...this.#queue.splice(0)]) {
       call.settled = true;
       call.sink.reject(this.#lost);
     }

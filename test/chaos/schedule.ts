@@ -54,7 +54,7 @@ const secondRun: Maker = () => ({ kind: "second-run" });
 const misbehave =
   (how: (rng: Rng) => StartOrder): Maker =>
   (rng) => ({ kind: "misbehave", pick: rng.uniform(), how: how(rng) });
-const lie = misbehave((rng) => ({ lieAboutVersion: rng.between(2, 99) }));
+const lie = misbehave((rng) => ({ lieAboutVersion: rng.between(3, 99) }));
 const answerTwice = misbehave(() => ({ answerTwice: true }));
 const flood = misbehave((rng) => ({ flood: rng.between(200, 800) }));
 const garbage = misbehave((rng) => ({ garbage: rng.between(1, 3) }));

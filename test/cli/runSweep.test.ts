@@ -121,6 +121,15 @@ describe("a sweep with a stage that fails", () => {
     expect((await readRunState(results))?.failures).toEqual([expect.objectContaining({ times: 2 })]);
   });
 
+  it("is not forgotten by a run of other stages", async () => {
+    const { io } = terminal();
+    expect(await runCommand(io, "x.yaml", runFlags({ only: ["base"] }))).toBe(0);
+    expect((await readRunState(results))?.failures).toEqual([
+      expect.objectContaining({ stage: "decode direct/greedy", times: 2 }),
+    ]);
+    expect(readJson<Summary>("summary.json").failures).toEqual([expect.objectContaining({ stage: "decode direct/greedy" })]);
+  });
+
   it("is made by retry when the cause is gone: what failed and what needs it, nothing else", async () => {
     rmSync(obstacle);
     const { io, err } = terminal();

@@ -7,7 +7,7 @@ import { graphKernel } from "../../src/data/kernel/graphKernel.ts";
 import type { TrainSet } from "../../src/data/settings.ts";
 
 const port = fileURLToPath(new URL("../../bench/dataPeers/graph_port.py", import.meta.url));
-// What the project asks for (scripts of `setup` say the same).
+// The oldest Python that the project takes: see src/setup/environment.ts.
 const isThere = spawnSync("python3", ["-c", "import sys; sys.exit(sys.version_info < (3, 11))"]).status === 0;
 const obstacle = isThere ? undefined : "no python3 of 3.11 or later in PATH";
 

@@ -95,6 +95,15 @@ describe("decode", () => {
     expect(workers.quarantined.filter((requests) => requests === 1)).toHaveLength(2);
   });
 
+  test("when every call kills its worker, decoding ends soon instead of trying each problem alone", async () => {
+    const many = Array.from({ length: 200 }, (_, index) => ({ ...(problems[0] as TestProblem), id: `p${index}` }));
+    const workers = new PoisonedWorkers(["p0"]);
+    const refused = run(createGenerator(workers, model), { problems: many });
+    await expect(refused).rejects.toThrow(/^generate: 16 calls in a row lost their workers and no completion came: .*3 times$/);
+    // Each problem alone would take more than 200; what was under way when the last straw came still ends.
+    expect(workers.quarantined.length).toBeLessThan(50);
+  });
+
   test("the case is a real one: rounds happen, choices differ", async () => {
     const attempts = [...(await run(direct)).values()];
     expect(attempts.some(({ rounds }) => rounds === 2)).toBe(true);

@@ -56,8 +56,22 @@ class Driver:
 )
 def test_visible_gpus_are_counted_and_their_memory_summed(visible: str | None, wanted: DeviceFacts) -> None:
     driver = Driver()
-    assert device_facts("auto", visible, driver) == wanted
+    assert device_facts("auto", visible, driver, order="PCI_BUS_ID") == wanted
     assert driver.open == 0
+
+
+@pytest.mark.parametrize(
+    ("visible", "wanted"),
+    [
+        (None, DeviceFacts(None, 2)),
+        ("1", DeviceFacts(None, 1)),
+        ("GPU-second", DeviceFacts(20 * GIB, 1)),
+    ],
+)
+def test_of_unequal_gpus_in_an_order_of_cudas_own_numbers_tell_no_memory(
+    visible: str | None, wanted: DeviceFacts
+) -> None:
+    assert device_facts("auto", visible, Driver()) == wanted
 
 
 def test_what_cannot_be_told_is_unknown() -> None:

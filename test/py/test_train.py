@@ -478,7 +478,23 @@ def test_out_of_memory_has_its_code(driver: Driver) -> None:
     found = driver.side.fault_of(torch.OutOfMemoryError("CUDA out of memory"))
     assert found is not None
     assert (found.code, found.retryable) == ("out-of-memory", True)
+    for text in ("CUDA error: out of memory", "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling x"):
+        other = driver.side.fault_of(RuntimeError(text))
+        assert other is not None
+        assert other.code == "out-of-memory"
     assert driver.side.fault_of(ValueError("x")) is None
+
+
+def test_a_device_that_answers_no_more_is_told_of(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+    def sticky() -> None:
+        raise RuntimeError("CUDA error: device-side assert triggered")
+
+    monkeypatch.setattr(torch.cuda, "synchronize", sticky)
+    assert not driver.side.device_lost()
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    assert driver.side.device_lost()
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
+    assert not driver.side.device_lost()
 
 
 def test_an_architecture_without_an_end_token_is_refused(driver: Driver, tmp_path: Path) -> None:

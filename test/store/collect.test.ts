@@ -225,6 +225,17 @@ describe("nothing is deleted", () => {
     expect((await collect()).garbage.map(({ type }) => type)).toContain("artefact");
   });
 
+  it("when the disk of a sweep's results is not mounted: its mount point is there and empty", async () => {
+    await publish("train", "a");
+    planAt(join(results, "one"));
+    const disk = join(folder, "disk");
+    const away = planAt(join(disk, "two"), "train a");
+    await (await holdStore(root, away, quiet)).release();
+    rmSync(away, { recursive: true });
+    await refused("results", /cannot be seen from here.*disk\/two /);
+    expect(kept("train")).toEqual(["a"]);
+  });
+
   it("when a sweep that used the store is out of sight", async () => {
     planAt(join(results, "one"));
     const away = planAt(join(folder, "disk", "results", "two"), "train a");

@@ -21,16 +21,28 @@ function results(digest: string, mark: string) {
 
 describe("keepEarlier", () => {
   it("has nothing to keep in a new folder, and nothing to move for the same configuration", async () => {
-    expect(await keepEarlier(join(folder, "none"), a)).toBeUndefined();
+    expect(await keepEarlier(join(folder, "none"), a, "first")).toBeUndefined();
     results(a, "first");
-    expect(await keepEarlier(folder, a)).toBeUndefined();
+    expect(await keepEarlier(folder, a, "first")).toBeUndefined();
     expect(read("summary.json")).toBe("first");
+  });
+
+  it("moves results of another plan of the same configuration: its model was changed, or the machine is another", async () => {
+    results(a, "{}");
+    expect(await keepEarlier(folder, a, "[]")).toBe(join("earlier", "a".repeat(12)));
+    expect(read("earlier", "a".repeat(12), "summary.json")).toBe("{}");
+    expect(read("earlier", "a".repeat(12), "plan.json")).toBe("{}");
+  });
+
+  it("leaves a damaged plan of the same configuration to be written anew: `store gc` asks for that", async () => {
+    results(a, "{torn");
+    expect(await keepEarlier(folder, a, "[]")).toBeUndefined();
   });
 
   it("moves the results of another configuration, and nothing that is not a result", async () => {
     results(a, "first");
     writeFileSync(join(folder, "notes.txt"), "mine");
-    expect(await keepEarlier(folder, b)).toBe(join("earlier", "a".repeat(12)));
+    expect(await keepEarlier(folder, b, "next")).toBe(join("earlier", "a".repeat(12)));
     expect(readdirSync(folder).sort()).toEqual(["earlier", "notes.txt"]);
     expect(read("earlier", "a".repeat(12), "report.html")).toBe("first");
     expect(JSON.parse(read("earlier", "a".repeat(12), "config.resolved.json"))).toEqual({ digest: a });
@@ -40,7 +52,7 @@ describe("keepEarlier", () => {
     const kept: (string | undefined)[] = [];
     for (const mark of ["first", "second", "third"]) {
       results(a, mark);
-      kept.push(await keepEarlier(folder, b));
+      kept.push(await keepEarlier(folder, b, "next"));
     }
     expect(kept).toEqual(["", "-2", "-3"].map((suffix) => join("earlier", `${"a".repeat(12)}${suffix}`)));
     expect(kept.map((name) => read(name as string, "summary.json"))).toEqual(["first", "second", "third"]);
@@ -52,7 +64,7 @@ describe("keepEarlier", () => {
     mkdirSync(join(folder, target), { recursive: true });
     rmSync(join(folder, "summary.json"));
     writeFileSync(join(folder, target, "summary.json"), "first");
-    expect(await keepEarlier(folder, b)).toBe(target);
+    expect(await keepEarlier(folder, b, "next")).toBe(target);
     expect(readdirSync(join(folder, target)).sort()).toEqual(
       ["config.resolved.json", "plan.json", "report.html", "results.csv", "summary.json"].sort(),
     );
@@ -61,14 +73,17 @@ describe("keepEarlier", () => {
   it.each(["{torn", "{}", '{"digest": "../../elsewhere"}', "null"])("keeps results whose configuration is %s", async (text) => {
     results(a, "first");
     writeFileSync(join(folder, "config.resolved.json"), text);
-    expect(await keepEarlier(folder, b)).toBe(join("earlier", "unreadable"));
+    expect(await keepEarlier(folder, b, "next")).toBe(join("earlier", "unreadable"));
     expect(read("earlier", "unreadable", "config.resolved.json")).toBe(text);
   });
 
   it("names a file that stands in the way", async () => {
     results(a, "first");
     writeFileSync(join(folder, "earlier"), "");
-    await expect(keepEarlier(folder, b)).rejects.toMatchObject({ code: "store", message: expect.stringContaining("earlier") });
+    await expect(keepEarlier(folder, b, "next")).rejects.toMatchObject({
+      code: "store",
+      message: expect.stringContaining("earlier"),
+    });
     expect(read("summary.json")).toBe("first");
   });
 });

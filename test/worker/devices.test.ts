@@ -29,6 +29,11 @@ describe("assignGpus", () => {
     ["nothing to assign without a GPU, ranks on the CPU", { workers: 2, ranks: 2, found: 0 }, undefined],
     ["the user's own list, in its order", { workers: 2, visible: "3, 1", found: 2 }, [["3"], ["1"]]],
     ["UUIDs and MIG names", { workers: 2, visible: "GPU-8f0a,MIG-77", found: 2 }, [["GPU-8f0a"], ["MIG-77"]]],
+    [
+      "MIG instances, of which PyTorch sees one at a time",
+      { workers: 2, gpus: 1, visible: "MIG-a,MIG-b", found: 1 },
+      [["MIG-a"], ["MIG-b"]],
+    ],
     ["only as much of the list as CUDA reads", { workers: 2, gpus: undefined, visible: "2,-1,0", found: 1 }, [["2"], ["2"]]],
   ])("%s", (_, question, expected) => expect(assignGpus({ ...ask, ...question })).toEqual(expected));
 

@@ -153,6 +153,17 @@ describe("a worker that is lost", patience, () => {
     await next.close();
   });
 
+  it("leaves the last lines of its output to its session", async () => {
+    const { pool } = await mockPool({ mock: { misbehave: { dieOnText: "/poison" } } });
+    const session = await pool.session();
+    await session.call("load_model", { model: tinyModel(tokenizerDirectory()) });
+    await expect(session.call("save", { path: "/poison", resume: false })).rejects.toMatchObject({
+      name: "SessionLost",
+      worker: "worker-1",
+      traceback: expect.stringContaining("swallowed poison"),
+    });
+  });
+
   it("because it hangs (SIGSTOP) is replaced, and its call is answered by another", async () => {
     const { pool, seen } = await mockPool({ timeouts: { silence: 400, heartbeat: 100 } });
     await pool.free("info", {});

@@ -71,6 +71,9 @@ class Handler(Protocol):
     def fault_of(self, error: BaseException) -> WorkerFault | None:
         """The fault behind an exception of the tensor library (out of memory), if there is one."""
 
+    def device_lost(self) -> bool:
+        """Whether the device answers no call of this process any more, as after a CUDA assert."""
+
     def skip(self, session: SessionRef) -> None:
         """A queued session call was cancelled: the session has a hole in it."""
 

@@ -24,24 +24,31 @@ class _Memory(ctypes.Structure):
     _fields_ = (("total", ctypes.c_ulonglong), ("free", ctypes.c_ulonglong), ("used", ctypes.c_ulonglong))
 
 
-def device_facts(device: str, visible: str | None, driver: Any = None) -> DeviceFacts:
+def device_facts(
+    device: str, visible: str | None, driver: Any = None, order: str | None = None
+) -> DeviceFacts:
     """
     Of "cpu": the machine's memory and no GPU. Of "auto" and "cuda...": the GPUs that `visible`
-    (CUDA_VISIBLE_DEVICES) lets through, their memory summed; without a driver the same as "cpu".
+    (CUDA_VISIBLE_DEVICES) lets through, their memory summed. None without a driver that can be asked.
     """
     if device == "cpu":
         return DeviceFacts(machine_bytes(), 0)
     driver = driver or _nvml()
     if driver is None:
-        return DeviceFacts(machine_bytes(), 0) if device == "auto" else DeviceFacts(None, None)
+        return DeviceFacts(None, None)
     if driver.nvmlInit_v2() != 0:
         return DeviceFacts(None, None)
     try:
-        sizes = [_memory_of(driver, name) for name in _names(driver, visible)]
+        names = _names(driver, visible)
+        sizes = [_memory_of(driver, name) for name in names]
+        unequal = len({_memory_of(driver, name) for name in _names(driver, None)}) > 1
     finally:
         driver.nvmlShutdown()
     if not sizes and device == "auto":
         return DeviceFacts(machine_bytes(), 0)
+    # CUDA counts the fastest first, the driver by bus: with unequal GPUs a number may name another.
+    if unequal and order != "PCI_BUS_ID" and any(name.isdigit() for name in names):
+        return DeviceFacts(None, len(sizes))
     known = [size for size in sizes if size is not None]
     return DeviceFacts(sum(known) if len(known) == len(sizes) else None, len(sizes))
 

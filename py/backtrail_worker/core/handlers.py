@@ -40,6 +40,8 @@ from backtrail_worker.train.batch import need
 from backtrail_worker.train.session import Trainer
 from backtrail_worker.train.updates import Updates
 
+# What libraries say when memory runs out and they have no exception of their own for it.
+OUT_OF_MEMORY = ("can't allocate memory", "CUDA error: out of memory", "STATUS_ALLOC_FAILED")
 TEXTS_KEPT = 8
 # Calls after whose failure the model or its gradients may be half changed.
 MUTATING = frozenset({"load_model", "forward_backward", "optim_step", "restore"})
@@ -93,11 +95,24 @@ class TensorSide:
 
     def fault_of(self, error: BaseException) -> WorkerFault | None:
         """Out of memory, on the GPU or the CPU."""
-        if isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error):
+        text = str(error)
+        if isinstance(error, torch.OutOfMemoryError | MemoryError) or any(
+            part in text for part in OUT_OF_MEMORY
+        ):
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
             return WorkerFault("out-of-memory", f"not enough memory: {error}", retryable=True)
         return None
+
+    def device_lost(self) -> bool:
+        """See Handler."""
+        if not torch.cuda.is_initialized():
+            return False
+        try:
+            torch.cuda.synchronize()
+        except RuntimeError:
+            return True
+        return False
 
     def break_off(self, session: str, reason: str) -> None:
         """A call failed beside this process: the session cannot go on."""

@@ -50,7 +50,8 @@ def together(group: Group, side: TensorSide, request: Request, context: Context)
     except Elsewhere:
         raise
     except Exception as error:
-        if group.tied and primitive == "forward_backward" and not isinstance(error, WorkerFault):
+        tied = group.tied and primitive == "forward_backward" and not isinstance(error, WorkerFault)
+        if tied or side.device_lost():
             group.broken(error)
         fault = _fault(side, error)
         group.conclude(Status("failed", fault.code, str(fault), fault.retryable))
@@ -98,6 +99,10 @@ class Leader:
     def fault_of(self, error: BaseException) -> WorkerFault | None:
         """See Handler."""
         return self._side.fault_of(error)
+
+    def device_lost(self) -> bool:
+        """See Handler: of this rank."""
+        return self._side.device_lost()
 
     def device_bytes(self) -> int:
         """See Handler: of this rank."""
