@@ -16,7 +16,7 @@ async function main(): Promise<number> {
   // Every call in flight listens to it, and there are hundreds.
   setMaxListeners(0, interrupt.signal);
   let interrupts = 0;
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(signal, () => {
       interrupts++;
       if (interrupts > 1) process.exit(exitCode.interrupted);
@@ -24,10 +24,11 @@ async function main(): Promise<number> {
       interrupt.abort();
     });
   }
-  // A reader that leaves early (`| head`) is no error of ours.
-  process.stdout.on("error", (error: NodeJS.ErrnoException) =>
-    process.exit(error.code === "EPIPE" ? exitCode.done : exitCode.bug),
-  );
+  // A reader that leaves early (`| head`) is no error of ours. A command that is at its end ends with its own code.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") process.exit(exitCode.bug);
+    setTimeout(() => process.exit(exitCode.done), 1000).unref();
+  });
   // Progress that nobody reads any more stops no run.
   process.stderr.on("error", () => undefined);
   const { env } = process;

@@ -241,6 +241,11 @@ function tell(
   const [failure] = failures;
   if (failure !== undefined) progress.say(`Retry what failed: ${failure.retry}`);
   if (outputs === undefined) return;
+  const { claims } = outputs.summary;
+  // A claim over the points of an axis is judged once for each pair of them.
+  const isJudged = (claim: string) => claims.some(({ name }) => name === claim || name.startsWith(`${claim} (`));
+  for (const claim of Object.keys(sweep.config.file.claims).filter((name) => !isJudged(name)))
+    progress.say(`claim ${claim}: not judged, since what it compares is not all made`);
   io.out(
     flags.json
       ? `${JSON.stringify(outputs.summary, null, 2)}\n`

@@ -37,33 +37,27 @@ export function withDependents(plan: Plan, keys: ReadonlySet<string>): Set<strin
   return found;
 }
 
-function stagesByName(plan: Plan): Map<string, readonly string[]> {
-  const names = new Map<string, readonly string[]>();
-  for (const { id, key } of plan.stages) names.set(id, [key]);
-  for (const arm of plan.arms) {
-    const { name, problems, dataset, train, decode, grade } = arm;
-    const own = [problems, dataset, train, ...Object.values(decode), ...Object.values(grade)];
-    names.set(
-      name,
-      own.filter((key) => key !== undefined),
-    );
-    // A shared stage is called by the first arm's name; it answers to those of the others too.
-    const single = [
-      [`problems ${name}`, problems] as const,
-      [`data ${name}`, dataset] as const,
-      [`train ${name}`, train] as const,
-    ];
-    for (const [id, key] of single) if (key !== undefined) names.set(id, [key]);
-    for (const policy of Object.keys(decode)) {
-      names.set(
-        `${name}/${policy}`,
-        [decode[policy], grade[policy]].filter((key) => key !== undefined),
-      );
-      for (const [id, key] of [
-        [`decode ${name}/${policy}`, decode[policy]] as const,
-        [`grade ${name}/${policy}`, grade[policy]] as const,
-      ])
-        if (key !== undefined) names.set(id, [key]);
+function stagesByName(plan: Plan): Map<string, ReadonlySet<string>> {
+  const names = new Map<string, Set<string>>();
+  const add = (name: string, ...keys: readonly (string | undefined)[]) => {
+    const known = names.get(name) ?? new Set();
+    for (const key of keys) if (key !== undefined) known.add(key);
+    if (known.size > 0) names.set(name, known);
+  };
+  for (const { id, key } of plan.stages) add(id, key);
+  for (const { name: full, problems, dataset, train, decode, grade } of plan.arms) {
+    // As in claims, an arm's name without the values of the axes stands for all of its points. A shared stage is called by the
+    // first arm's name; it answers to those of the others too.
+    for (const name of new Set([full, full.split("/")[0] as string])) {
+      add(name, problems, dataset, train, ...Object.values(decode), ...Object.values(grade));
+      add(`problems ${name}`, problems);
+      add(`data ${name}`, dataset);
+      add(`train ${name}`, train);
+      for (const policy of Object.keys(decode)) {
+        add(`${name}/${policy}`, decode[policy], grade[policy]);
+        add(`decode ${name}/${policy}`, decode[policy]);
+        add(`grade ${name}/${policy}`, grade[policy]);
+      }
     }
   }
   return names;

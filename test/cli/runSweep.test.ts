@@ -213,3 +213,13 @@ describe("a stage whose input came out different since", () => {
     expect(again.err.join("")).toContain("stages: 0 ran, 9 were cached, 0 failed");
   });
 });
+
+it("a claim whose arms were not all run is named as not judged", async () => {
+  const set = ["claims={better: {compare: [direct/greedy, greedy], expect: {}}}", "seed=7"];
+  const { io, err } = terminal();
+  expect(await runCommand(io, "x.yaml", runFlags({ set, only: ["base"] }))).toBe(0);
+  expect(err.join("")).toContain("claim better: not judged, since what it compares is not all made\n");
+  const whole = terminal();
+  expect(await runCommand(whole.io, "x.yaml", runFlags({ set }))).toBe(0);
+  expect(whole.err.join("")).not.toContain("not judged");
+});

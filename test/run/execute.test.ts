@@ -221,6 +221,19 @@ describe("names of stages", () => {
     ]);
   });
 
+  it("an arm's name without the values of its axes is all of its points, as in claims", () => {
+    const axes = planOf(twoArms.replace("sweep: {", "sweep: {seeds: 2, "));
+    const named = namedStages(axes, ["train direct", "base/greedy"], "--only");
+    expect(axes.stages.filter((stage) => named.has(stage.key)).map(({ id }) => id)).toEqual([
+      "decode base/seed=42/greedy",
+      "grade base/seed=42/greedy",
+      "decode base/seed=43/greedy",
+      "grade base/seed=43/greedy",
+      "train direct/seed=42",
+      "train direct/seed=43",
+    ]);
+  });
+
   it("what they need and what needs them", () => {
     const one = new Set([key("train direct")]);
     expect(ids(withInputs(plan, one))).toEqual(["data direct", "train direct"]);

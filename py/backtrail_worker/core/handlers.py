@@ -106,7 +106,7 @@ class TensorSide:
 
     def device_lost(self) -> bool:
         """See Handler."""
-        if not torch.cuda.is_initialized():
+        if not torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
             return False
         try:
             torch.cuda.synchronize()
