@@ -65,7 +65,10 @@ async function main(): Promise<void> {
   };
   const folder = await mkdtemp(join(tmpdir(), "backtrail-bench-"));
   try {
-    const found = await measure(folder, sizes);
+    const timed = await measure(join(folder, "time"), sizes, false);
+    // A pass of its own: collecting garbage stops the coordinator, and the workers with it.
+    const { heapMiB } = await measure(join(folder, "memory"), sizes, true);
+    const found = { ...timed, heapMiB };
     const about = machine(sizes);
     process.stdout.write(render(about, sizes, found));
     if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify({ about, ...sizes, ...found }, null, 2)}\n`);
@@ -92,13 +95,14 @@ workers: {count: ${workers}}
 `;
 }
 
-async function measure(folder: string, sizes: Sizes): Promise<Measured> {
+/** `collect`: the heap is measured right after collecting its garbage. */
+async function measure(folder: string, sizes: Sizes, collect: boolean): Promise<Measured> {
   const planBegun = performance.now();
   const config = parseConfig(configOf(sizes), "bench.yaml");
   const plan = buildPlan(config, environment);
   const planSeconds = since(planBegun);
   const store = await Store.open(join(folder, "store"));
-  const watch = new Watch();
+  const watch = new Watch(collect);
   const pool = await createPool({
     launcher: localLauncher({ flavour: "mock", python: "", environment: process.env }),
     size: sizes.workers,
@@ -170,6 +174,12 @@ class Watch {
   #first = 0;
   #last = 0;
 
+  readonly #collect: boolean;
+
+  constructor(collect: boolean) {
+    this.#collect = collect;
+  }
+
   begin(stages: number): void {
     this.#stages = stages;
     this.heapMiB = [];
@@ -192,7 +202,7 @@ class Watch {
     this.#jobs++;
     // A decoding is two calls, with its grading two stages: about every twentieth of the run.
     if (this.#jobs % Math.max(1, Math.floor(this.#stages / 20)) !== 0) return;
-    globalThis.gc?.();
+    if (this.#collect) globalThis.gc?.();
     const { heapUsed, rss } = process.memoryUsage();
     this.heapMiB.push(heapUsed / 2 ** 20);
     this.rssMiB.push(rss / 2 ** 20);

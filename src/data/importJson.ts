@@ -39,7 +39,8 @@ export async function* textLines(name: string, chunks: AsyncIterable<Uint8Array>
 }
 
 function read(piece: Buffer, index: number): ReadRecord {
-  const text = piece.toString("utf8");
+  // Blanks before a record may have been passed over or not, as the pieces were cut.
+  const text = piece.toString("utf8").trim();
   try {
     return { index, value: JSON.parse(text) };
   } catch (error) {

@@ -4,7 +4,7 @@
 // nobody can clear a lock that is held.
 import { randomUUID } from "node:crypto";
 import { readdir, readFile, rm, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../lib/errors.ts";
 import { makeFolder, writeAtomic } from "./files.ts";
@@ -133,6 +133,15 @@ async function clearLeftovers(directory: string, mode: LockMode): Promise<void> 
     const path = join(directory, name);
     const found = await stat(path).catch(() => undefined);
     if (found !== undefined && Date.now() - found.mtimeMs > tornAfterMs) await rm(path, { force: true });
+  }
+}
+
+/** Removes the locks of dead processes in all folders below one: nobody need ever ask for such a lock again. */
+export async function clearDeadLocks(root: string): Promise<void> {
+  const names = await readdir(root, { recursive: true }).catch(() => []);
+  for (const name of names.filter((path) => isLockName(basename(path)))) {
+    const holder = parseHolder(await readFile(join(root, name), "utf8").catch(() => ""));
+    if (holder !== undefined && !(await isAlive(holder))) await rm(join(root, name), { force: true });
   }
 }
 

@@ -8,7 +8,7 @@ import { mapBounded } from "../lib/bounded.ts";
 import { UserError } from "../lib/errors.ts";
 import { digest, type Json, sha256 } from "../lib/hash.ts";
 import { makeFolder, sha256File, storeError, syncPath, writeAtomic } from "./files.ts";
-import { type LockHolder, type LockWait, readLock, waitForLock } from "./lock.ts";
+import { clearDeadLocks, type LockHolder, type LockWait, readLock, waitForLock } from "./lock.ts";
 import { isAlive, type Owner, thisOwner } from "./owner.ts";
 import { keepReserve } from "./reserve.ts";
 
@@ -76,6 +76,7 @@ export class Store {
       throw storeError(error, root);
     }
     await keepReserve(root);
+    await clearDeadLocks(join(root, storeFolders.locks));
     return new Store(root);
   }
 

@@ -2,12 +2,12 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { lockSweep, readLock, tryLock } from "../../src/store/lock.ts";
+import { clearDeadLocks, lockSweep, readLock, tryLock } from "../../src/store/lock.ts";
 
 const script = fileURLToPath(new URL("./fixtures/holder.ts", import.meta.url));
 let folder: string;
@@ -83,6 +83,17 @@ describe("between processes", () => {
     ).toEqual(torn.slice(1).sort());
     for (const lock of [first, second]) if ("release" in lock) await lock.release();
     expect(lockNames()).toEqual([]);
+  });
+
+  it("locks of the dead are cleared in all folders below a store's", async () => {
+    const lock = { host: hostname(), command: "x", since: "2026-01-01T00:00:00Z" };
+    for (const name of ["a", "b"]) mkdirSync(join(folder, name));
+    writeFileSync(join(folder, "a", "running-1-x.lock"), JSON.stringify({ ...lock, pid: 2 ** 22 + 1, born: "1" }));
+    writeFileSync(join(folder, "b", "running-2-x.lock"), JSON.stringify({ ...lock, pid: process.pid, born: "" }));
+    writeFileSync(join(folder, "b", "running-3-x.lock"), "torn");
+    await clearDeadLocks(folder);
+    expect(readdirSync(join(folder, "a"))).toEqual([]);
+    expect(readdirSync(join(folder, "b")).sort()).toEqual(["running-2-x.lock", "running-3-x.lock"]);
   });
 
   it("of several that start together one holds it", async () => {
