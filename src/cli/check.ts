@@ -2,12 +2,12 @@
 import { extname, resolve } from "node:path";
 import { checkLaws } from "../check/check.ts";
 import { loadModule } from "../config/moduleLoader.ts";
-import { exitCode, UserError } from "../lib/errors.ts";
+import { exitCode } from "../lib/errors.ts";
 import type { AnyPuzzle } from "../puzzle/puzzle.ts";
 import { findPuzzle } from "../puzzle/registry.ts";
 import type { AnyFormat } from "../trace/format.ts";
 import { formatsOf } from "../trace/registry.ts";
-import { type ExitCode, type Io, readJsonFlag } from "./io.ts";
+import { type ExitCode, type Io, readJsonFlag, readWholeFlag } from "./io.ts";
 
 export interface CheckFlags {
   readonly options: string;
@@ -24,9 +24,9 @@ export async function checkCommand(io: Io, target: string, flags: CheckFlags): P
     puzzle,
     formats,
     options: { kind: puzzle.name, ...readJsonFlag("--options", flags.options) },
-    problems: whole("--problems", flags.problems, 1),
-    seed: whole("--seed", flags.seed),
-    maxNodes: whole("--max-nodes", flags.maxNodes),
+    problems: readWholeFlag("--problems", flags.problems, 1),
+    seed: readWholeFlag("--seed", flags.seed, 0),
+    maxNodes: readWholeFlag("--max-nodes", flags.maxNodes, 0),
   });
   const broken = results.filter((result) => result.broken !== undefined);
   if (flags.json)
@@ -52,10 +52,4 @@ async function subject(io: Io, target: string): Promise<{ puzzle: AnyPuzzle; for
   if (puzzle !== undefined) return { puzzle, formats };
   // A module of formats alone is checked on the puzzle that they write.
   return { puzzle: findPuzzle((formats[0] as AnyFormat).puzzle), formats };
-}
-
-function whole(flag: string, text: string, least = 0): number {
-  const value = Number(text);
-  if (Number.isInteger(value) && value >= least) return value;
-  throw new UserError("usage", `${flag}: expected a whole number from ${least}, found ${text}`);
 }

@@ -14,7 +14,7 @@ import { allPuzzles, readProblem } from "../puzzle/registry.ts";
 import { formatDuration, Progress } from "../run/progress.ts";
 import { findFormat } from "../trace/registry.ts";
 import { colourExample } from "./colour.ts";
-import { type ExitCode, type Io, readUserFile } from "./io.ts";
+import { type ExitCode, type Io, readOptionalWholeFlag, readUserFile, readWholeFlag } from "./io.ts";
 
 const defaultShardSize = 100_000;
 
@@ -46,7 +46,7 @@ export async function dataMakeCommand(io: Io, preset: string, flags: DataMakeFla
   const { train, test } = data;
   if (flags.compress !== undefined && flags.compress !== "gzip")
     throw new UserError("usage", `--compress: expected gzip, found ${quote(flags.compress)}`);
-  const threads = positive("--threads", flags.threads);
+  const threads = readOptionalWholeFlag("--threads", flags.threads, 1);
   const progress = new Progress({ write: io.err, isTerminal: io.errIsTerminal, now: () => performance.now() });
   const begun = performance.now();
   const manifest = await makeDatasetFolder(
@@ -56,7 +56,7 @@ export async function dataMakeCommand(io: Io, preset: string, flags: DataMakeFla
       option: `--out ${flags.out}`,
       version: io.version,
       threads,
-      shardSize: positive("--shard-size", flags.shardSize) ?? defaultShardSize,
+      shardSize: readOptionalWholeFlag("--shard-size", flags.shardSize, 1) ?? defaultShardSize,
       compress: flags.compress !== undefined,
       cache: join(io.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "backtrail"),
       signal: io.signal,
@@ -89,14 +89,6 @@ async function configPath(io: Io, preset: string): Promise<string> {
     "file",
     `${preset}: there is no such file and no preset of that name.${hint} Presets: ${names.join(", ")}; or give the path of a config.`,
   );
-}
-
-function positive(flag: string, text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1)
-    throw new UserError("usage", `${flag}: expected a whole number from 1, found ${text}`);
-  return value;
 }
 
 /** Modules are those of the user's own puzzle or format; a dataset does not say where they lie. */
@@ -149,9 +141,7 @@ function located({ file, line, message }: Finding): string {
 
 /** The first examples with their masks in colour; counts by origin and solver; lengths and difficulty as histograms. */
 export async function dataInspectCommand(io: Io, path: string, flags: DataInspectFlags): Promise<ExitCode> {
-  const wanted = Number(flags.examples);
-  if (!Number.isInteger(wanted) || wanted < 0)
-    throw new UserError("usage", `--examples: expected a whole number from 0, found ${flags.examples}`);
+  const wanted = readWholeFlag("--examples", flags.examples, 0);
   const files = await openDataset(io, path, flags.module);
   for (const name of missingFiles(files)) io.err(`${path}: the manifest names ${name}, but it is not there\n`);
   const found = await inspectDataset(files, wanted);

@@ -11,7 +11,7 @@ import { writeAtomic } from "../store/files.ts";
 import { createDirectory } from "../store/results.ts";
 import { errorKinds } from "../trace/verdict.ts";
 import { localFiles, unknownName } from "./dataImportFiles.ts";
-import type { ExitCode, Io } from "./io.ts";
+import { type ExitCode, type Io, readOptionalWholeFlag } from "./io.ts";
 
 export interface DataImportFlags {
   readonly from: string;
@@ -47,8 +47,8 @@ export async function dataImportCommand(io: Io, source: string, flags: DataImpor
     publication,
     format,
     allow: new Set(flags.allow),
-    skip: wholeNumber("--skip", flags.skip) ?? 0,
-    limit: wholeNumber("--limit", flags.limit) ?? Number.POSITIVE_INFINITY,
+    skip: readOptionalWholeFlag("--skip", flags.skip, 0) ?? 0,
+    limit: readOptionalWholeFlag("--limit", flags.limit, 0) ?? Number.POSITIVE_INFINITY,
     solve: flags.solve,
     shardSize: examplesPerShard,
     signal: io.signal,
@@ -92,13 +92,6 @@ export async function dataImportCommand(io: Io, source: string, flags: DataImpor
 
 function text(value: object): string {
   return `${JSON.stringify(value, null, 2)}\n`;
-}
-
-function wholeNumber(flag: string, found: string | undefined): number | undefined {
-  if (found === undefined) return undefined;
-  const value = Number(found);
-  if (Number.isSafeInteger(value) && value >= 0 && found.trim() !== "") return value;
-  throw new UserError("usage", `${flag}: expected a whole number from 0, found ${found}`);
 }
 
 /** The same files; what is read of them is shown. */

@@ -56,3 +56,8 @@ export function readWholeFlag(flag: string, text: string, least: number): number
   if (Number.isSafeInteger(value) && value >= least && text.trim() !== "") return value;
   throw new UserError("usage", `${flag}: expected a whole number from ${least}, found ${JSON.stringify(text)}`);
 }
+
+/** The same of a flag that may be left out. */
+export function readOptionalWholeFlag(flag: string, text: string | undefined, least: number): number | undefined {
+  return text === undefined ? undefined : readWholeFlag(flag, text, least);
+}

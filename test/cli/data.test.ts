@@ -95,8 +95,8 @@ describe("data make", () => {
 
   it.each([
     ["self-backtraking-500k", {}, /no preset of that name\. Did you mean "self-backtracking-500k"\?/],
-    ["self-backtracking-500k", { threads: "0" }, /--threads: expected a whole number from 1, found 0/],
-    ["self-backtracking-500k", { shardSize: "many" }, /--shard-size: expected a whole number from 1, found many/],
+    ["self-backtracking-500k", { threads: "0" }, /--threads: expected a whole number from 1, found "0"/],
+    ["self-backtracking-500k", { shardSize: "many" }, /--shard-size: expected a whole number from 1, found "many"/],
     ["self-backtracking-500k", { compress: "zip" }, /--compress: expected gzip, found "zip"/],
     ["self-backtracking-500k", { size: "-3" }, /--set data\.train\.size/],
   ])("%s with %j is refused", async (preset, flags, message) => {
