@@ -100,25 +100,34 @@ export async function waitForLock(directory: string, options: LockWait, mode: Lo
   }
 }
 
-/** The lock of a folder, which is made, or the file of who holds it. */
+/** The lock of a folder, which is made, or the file of who holds it. Of several that come at one moment one gets it. */
 export async function tryLock(directory: string, mode: LockMode): Promise<Lock | LockFile> {
   await makeFolder(directory);
-  for (let attempt = 1; ; attempt++) {
-    const path = join(directory, `${mode.name}-${process.pid}-${randomUUID()}.lock`);
-    const holder: LockHolder = {
-      ...(await thisOwner()),
-      command: process.argv.slice(1).join(" "),
-      since: new Date().toISOString(),
-    };
-    await writeAtomic(path, JSON.stringify(holder));
-    const other = await otherHolder(directory, path, mode);
-    if (other === undefined) {
+  const path = join(directory, `${mode.name}-${process.pid}-${randomUUID()}.lock`);
+  const holder: LockHolder = {
+    ...(await thisOwner()),
+    command: process.argv.slice(1).join(" "),
+    since: new Date().toISOString(),
+  };
+  for (let attempt = 1, written = false; ; attempt++) {
+    let others = await otherHolders(directory, path, mode);
+    if (!written && others.length === 0) {
+      await writeAtomic(path, JSON.stringify(holder));
+      written = true;
+      others = await otherHolders(directory, path, mode);
+    }
+    const first = others[0];
+    if (first === undefined) {
       await clearLeftovers(directory, mode);
       return { release: () => rm(path, { force: true }) };
     }
-    await rm(path, { force: true });
-    if (attempt === attempts) return other;
-    // Two that begin at the same moment both step back; one comes again before the other.
+    // Of those that put their files at one moment the first by name stays and looks again; the rest step back, and put theirs
+    // again only into an empty folder. So they cannot turn each other away for ever.
+    if (written && (attempt === attempts || basename(first.path) < basename(path))) {
+      await rm(path, { force: true });
+      written = false;
+    }
+    if (attempt === attempts) return first;
     await sleep(20 + Math.random() * 60);
   }
 }
@@ -145,14 +154,15 @@ export async function clearDeadLocks(root: string): Promise<void> {
   }
 }
 
-/** A lock beside `own` that somebody may hold. Those of dead processes are removed. */
-async function otherHolder(directory: string, own: string, mode: LockMode): Promise<LockFile | undefined> {
+/** Locks beside `own` that somebody may hold, by name. Those of dead processes are removed. */
+async function otherHolders(directory: string, own: string, mode: LockMode): Promise<LockFile[]> {
+  const others: LockFile[] = [];
   for (const file of await lockFiles(directory, mode.excludes)) {
     if (file.path === own) continue;
-    if (file.holder === undefined || (await isAlive(file.holder))) return file;
-    await rm(file.path, { force: true });
+    if (file.holder === undefined || (await isAlive(file.holder))) others.push(file);
+    else await rm(file.path, { force: true });
   }
-  return undefined;
+  return others;
 }
 
 async function lockFiles(directory: string, modes: readonly string[]): Promise<LockFile[]> {
