@@ -102,7 +102,12 @@ function timed(pool: Pool, spent: number[]): Workers {
       return answer;
     },
   });
-  return { size: pool.size, session: async (options) => wrap(await pool.session(options)), free: pool.free.bind(pool) };
+  return {
+    size: pool.size,
+    gpus: pool.gpus,
+    session: async (options) => wrap(await pool.session(options)),
+    free: pool.free.bind(pool),
+  };
 }
 
 /** All requests of a case through the generator of src/decode, as a policy's burst would come. */

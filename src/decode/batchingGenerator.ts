@@ -17,7 +17,12 @@ export interface GeneratorOptions {
   readonly signal?: AbortSignal;
 }
 
-const defaultCompletionsPerCall = 1024;
+/**
+ * Completions of one call, and problems under way. A GPU decodes hundreds of rows at a time and some ten thousand completions a
+ * second: a call must be long beside its tail, in which rows run empty. On a CPU the same sizes would only put more work at risk.
+ */
+const completionsPerCall = { cpu: 1024, gpu: 8192 };
+const problemsAtOnce = { cpu: 512, gpu: 4096 };
 /** Below this a call is not split to spread it over workers: a batch that small does not fill one. */
 const leastPerCall = 64;
 /** Calls under way per worker: the next one waits at the worker while one is decoded. */
@@ -49,10 +54,15 @@ type Sampling = Pick<Params<"generate">, "temperature" | "stops" | "beams">;
 export function createGenerator(workers: Workers, model: ModelSpec, options: GeneratorOptions = {}): Generator {
   const batches = new Batches(workers, model, options);
   return {
+    get problemsAtOnce() {
+      return problemsAtOnce[deviceOf(workers)];
+    },
     generate: (request) => batches.add(request),
     tokenizePrompts: (texts) => tokenizePrompts(workers, model, texts, options.signal),
   };
 }
+
+const deviceOf = ({ gpus }: Workers): "cpu" | "gpu" => (gpus > 0 ? "gpu" : "cpu");
 
 class Batches {
   readonly #workers: Workers;
@@ -110,7 +120,7 @@ class Batches {
     const first = this.#waiting[0] as Pending;
     const alike = this.#waiting.filter(({ key }) => key === first.key);
     const total = alike.reduce((sum, { completions }) => sum + completions.length, 0);
-    const largest = this.#options.completionsPerCall ?? defaultCompletionsPerCall;
+    const largest = this.#options.completionsPerCall ?? completionsPerCall[deviceOf(this.#workers)];
     const share = Math.ceil(total / Math.max(1, this.#workers.size));
     const size = Math.min(largest, Math.max(share, Math.min(largest, leastPerCall)));
     const batch: Pending[] = [];

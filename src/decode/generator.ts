@@ -31,6 +31,8 @@ export interface Completion {
 }
 
 export interface Generator {
+  /** Problems under way that keep it busy; known once it has answered something. */
+  readonly problemsAtOnce: number;
   /** Completions in the order of the seeds. A function of the request alone, whatever else is under way. */
   generate(request: GenerateRequest): Promise<readonly Completion[]>;
   /** Token ids of prompts, as training saw them, and the model's context in tokens. */

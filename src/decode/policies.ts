@@ -33,7 +33,7 @@ export interface DecodeInputs {
   readonly context?: number;
   /** Whether an answer is right: for best-of-n with `select: oracle` only. */
   readonly solves?: (problem: TestProblem, answer: string) => boolean;
-  /** Problems under way at a time. */
+  /** Problems under way at a time; default: as many as keep the generator busy. */
   readonly concurrency?: number;
   /** Ids of problems that are done already. */
   readonly skip?: ReadonlySet<string>;
@@ -46,8 +46,6 @@ export interface DecodeInputs {
   readonly signal?: AbortSignal;
 }
 
-/** Enough that a batch of some hundred sequences stays full while the slowest problems finish. */
-const defaultConcurrency = 512;
 /** Default of maxNewTokens where the context leaves more. */
 export const defaultNewTokens = 128;
 
@@ -94,7 +92,7 @@ export async function decode(inputs: DecodeInputs): Promise<void> {
       void (inputs.durable?.() ?? Promise.resolve()).then(release, release);
     }
   };
-  const lanes = Math.max(1, Math.min(inputs.concurrency ?? defaultConcurrency, todo.length));
+  const lanes = Math.max(1, Math.min(inputs.concurrency ?? inputs.generator.problemsAtOnce, todo.length));
   await Promise.all(Array.from({ length: lanes }, lane));
   // An interrupt makes generators fail with AbortError too: the interrupt is then the cause.
   if (inputs.signal?.aborted) throw abortError(inputs.signal);

@@ -8,3 +8,11 @@ export function abortError(signal: AbortSignal): Error {
   error.name = "AbortError";
   return error;
 }
+
+/** Calls `then` when the signal fires; returns how to stop listening. */
+export function onAbort(signal: AbortSignal | undefined, then: (error: Error) => void): () => void {
+  if (!signal) return () => undefined;
+  const heard = () => then(abortError(signal));
+  signal.addEventListener("abort", heard, { once: true });
+  return () => signal.removeEventListener("abort", heard);
+}

@@ -7,6 +7,9 @@ export function withNeeds(workers: Workers, needs: WorkerNeeds): Workers {
     get size() {
       return workers.size;
     },
+    get gpus() {
+      return workers.gpus;
+    },
     session: (options) => workers.session({ ...options, needs }),
     free: (name, params, bins, options) => workers.free(name, params, bins, { ...options, needs }),
   };

@@ -8,7 +8,7 @@
 // 4. Only the oldest call of a dead worker is blamed. After 2 blames it runs alone; a third quarantines it.
 // 5. A worker is replaced by one of another name, so messages of the dead reach nobody.
 // 6. After close() no worker process, socket or timer is left; the reaper does the same when we are killed.
-import { abortError } from "../lib/abort.ts";
+import { abortError, onAbort } from "../lib/abort.ts";
 import { decodeFromWorker } from "../protocol/codec.ts";
 import type { FreePrimitive, Params } from "../protocol/primitives.ts";
 import { type Call, type CallAnswer, newCall } from "./calls.ts";
@@ -283,17 +283,13 @@ class LocalPool implements Pool {
     await this.#options.launcher.close();
   }
 
+  get gpus(): number {
+    return this.#slots.workers.reduce((sum, { phase, hello }) => sum + (phase === "ready" ? (hello?.gpus ?? 0) : 0), 0);
+  }
+
   describe(): PoolDescription {
     const workers = this.#slots.workers.map(describeWorker);
     const { length: queued, waiting: waitingSessions } = this.#queue;
     return { size: this.size, queued, waitingSessions, messages: { ...this.#messages }, workers };
   }
-}
-
-/** Calls `then` when the signal fires; returns how to stop listening. */
-function onAbort(signal: AbortSignal | undefined, then: (error: Error) => void): () => void {
-  if (!signal) return () => undefined;
-  const heard = () => then(abortError(signal));
-  signal.addEventListener("abort", heard, { once: true });
-  return () => signal.removeEventListener("abort", heard);
 }

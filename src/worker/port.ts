@@ -80,6 +80,8 @@ export interface Workers {
   free<Name extends FreePrimitive>(name: Name, params: Params<Name>, bins?: Bins, options?: FreeOptions): Promise<Answer<Name>>;
   /** Number of workers the pool aims at. */
   readonly size: number;
+  /** GPUs of the workers that are ready, together; 0 on a CPU, and before the first worker is ready. */
+  readonly gpus: number;
 }
 
 /** An answer of kind `error`, or the pool's own verdict on a call ("quarantined", "no-workers", "no-fitting-worker", "deadline"). */

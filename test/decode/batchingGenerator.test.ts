@@ -73,6 +73,17 @@ describe("createGenerator", () => {
     expect(workers.mostRunning).toBeLessThanOrEqual(6);
   });
 
+  test("calls for a GPU are larger, and more problems are under way", async () => {
+    const counts = async (gpus: number) => {
+      const workers = new FakeWorkers({ size: 1, seed: 1, loss: 0, gpus });
+      const generator = createGenerator(workers, model);
+      await Promise.all(Array.from({ length: 3000 }, (_, index) => generator.generate(request(`a${index}`, 3))));
+      return { calls: workers.calls, problemsAtOnce: generator.problemsAtOnce };
+    };
+    expect(await counts(1)).toEqual({ calls: [8190, 810], problemsAtOnce: 4096 });
+    expect(await counts(0)).toEqual({ calls: [...Array(8).fill(1023), 816], problemsAtOnce: 512 });
+  });
+
   test("a request larger than a call goes alone", async () => {
     const workers = new FakeWorkers({ size: 1, seed: 1, loss: 0 });
     const generator = createGenerator(workers, model, { completionsPerCall: 10 });
@@ -93,7 +104,7 @@ describe("createGenerator", () => {
 
   test("interrupt: what waits is rejected with AbortError, and so is what comes after", async () => {
     const controller = new AbortController();
-    const never: Workers = { size: 1, session: () => Promise.reject(new Error()), free: () => new Promise(() => {}) };
+    const never: Workers = { size: 1, gpus: 0, session: () => Promise.reject(new Error()), free: () => new Promise(() => {}) };
     const generator = createGenerator(never, model, { completionsPerCall: 1, signal: controller.signal });
     const waiting = Array.from({ length: 4 }, (_, index) => generator.generate(request(`a${index}`, 1)));
     await new Promise((resolve) => setImmediate(resolve));
@@ -109,6 +120,7 @@ describe("createGenerator", () => {
     let call = 0;
     const workers: Workers = {
       size: 1,
+      gpus: 0,
       session: () => Promise.reject(new Error()),
       free: async (name, params, bins, options) => {
         call++;

@@ -12,10 +12,13 @@ export interface Weather {
   readonly seed: number;
   /** Probability that an attempt is lost after some of its chunks. */
   readonly loss: number;
+  /** Default 0. */
+  readonly gpus?: number;
 }
 
 export class FakeWorkers implements Workers {
   readonly size: number;
+  readonly gpus: number;
   /** Completions of each generate call, in the order of calls. */
   readonly calls: number[] = [];
   readonly params: Params<"generate">[] = [];
@@ -25,6 +28,7 @@ export class FakeWorkers implements Workers {
 
   constructor(weather: Weather) {
     this.size = weather.size;
+    this.gpus = weather.gpus ?? 0;
     this.#weather = weather;
   }
 

@@ -31,6 +31,7 @@ const twoRounds = policy({ policy: "self-backtrack", samples: 9, rounds: 2, maxN
 const direct: Generator = {
   generate: async ({ prefix, seeds, maxNewTokens, stops }) =>
     seeds.map((seed) => madeUp(decodeTokens(prefix), seed, maxNewTokens, stops)),
+  problemsAtOnce: 512,
   tokenizePrompts: async (texts) => ({ prompts: texts.map(encode), context: 40 }),
 };
 

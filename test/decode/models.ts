@@ -48,6 +48,8 @@ export class ScriptedModel implements Generator {
     return Promise.resolve(line.slice(0, request.seeds.length));
   }
 
+  readonly problemsAtOnce = 512;
+
   tokenizePrompts(texts: readonly string[]) {
     return Promise.resolve({ prompts: texts.map(encode), context: 100 });
   }

@@ -11,7 +11,7 @@ import torch
 from backtrail_worker.core.call import WorkerFault
 from backtrail_worker.decode import generate as generate_module
 from backtrail_worker.decode.completion import Completion, Stops
-from backtrail_worker.decode.sampler import Sampler, uniforms
+from backtrail_worker.decode.sampler import Sampler, picked, uniforms
 from backtrail_worker.protocol import (
     FINISH_CONTEXT,
     FINISH_END,
@@ -142,8 +142,9 @@ def test_the_llama_engine_computes_what_the_generic_engine_computes(
     made = generate_module.make_engine
 
     def spy(*arguments: Any) -> Any:
-        used.append(type(made(*arguments)).__name__)
-        return made(*arguments)
+        engine, slots = made(*arguments)
+        used.append(type(engine).__name__)
+        return engine, slots
 
     monkeypatch.setattr(generate_module, "make_engine", spy)
     fast = run(driver, model, arrays, slots=13)
@@ -243,7 +244,7 @@ def test_the_sampler_follows_the_inverse_cdf() -> None:
     logits = torch.log(torch.tensor([[0.1, 0.4, 0.0, 0.3, 0.2]]))
 
     def pick(sampler: Sampler, u: float) -> tuple[int, float, float]:
-        one = sampler.pick(logits, np.array([u]))
+        one = picked(sampler.draw(logits, torch.tensor([u], dtype=torch.float64)))
         return one.tokens[0], one.logprobs[0], one.sampled[0]
 
     plain = Sampler(1, 0, 1)
@@ -265,8 +266,8 @@ def test_the_sampler_follows_the_inverse_cdf() -> None:
     # Temperature 0.5 squares: 1, 16, 0, 9, 4 of 30.
     assert pick(Sampler(0.5, 0, 1), 0.9)[2] == pytest.approx(np.log(4 / 30), abs=1e-6)
     tie = torch.tensor([[1.0, 3.0, 3.0, 3.0]])
-    assert Sampler(0, 0, 1).pick(tie, np.array([0.5])).tokens == [1]
-    assert Sampler(1, 2, 1).pick(tie, np.array([0.99])).tokens == [2]
+    assert picked(Sampler(0, 0, 1).draw(tie, torch.tensor([0.5]))).tokens == [1]
+    assert picked(Sampler(1, 2, 1).draw(tie, torch.tensor([0.99]))).tokens == [2]
 
 
 def test_uniforms_are_splitmix64() -> None:
@@ -381,5 +382,5 @@ def test_logits_that_are_no_numbers_are_refused(temperature: float) -> None:
     if temperature != 1e-40:
         logits_RV[1, 1] = torch.nan
     with pytest.raises(WorkerFault) as caught:
-        Sampler(temperature, 0, 1).pick(logits_RV, np.array([0.5, 0.5]))
+        picked(Sampler(temperature, 0, 1).draw(logits_RV, torch.tensor([0.5, 0.5])))
     assert caught.value.code == "non-finite"

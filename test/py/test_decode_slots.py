@@ -11,7 +11,8 @@ import pytest
 import torch
 from backtrail_worker.decode import llama as llama_module
 from backtrail_worker.decode import slots as slots_module
-from backtrail_worker.decode.llama import LlamaEngine, misfit
+from backtrail_worker.decode.board import Board
+from backtrail_worker.decode.llama import LlamaEngine, make_board, misfit
 from backtrail_worker.decode.notice import say_once
 
 from conftest import GPT2, LLAMA, NEOX, Driver, spec
@@ -32,8 +33,7 @@ def test_a_row_takes_its_keys_values_and_its_share_of_the_sampler(driver: Driver
     # 2 layers of keys and values, 2 heads of 8 float32 elements, 40 tokens.
     cache = 2 * 2 * 2 * 8 * 4 * 40
     assert slots_module.row_bytes(loaded, 40) == cache + 24 * vocabulary
-    engine = LlamaEngine(loaded, 3, 40)
-    assert engine._cache.nbytes == 3 * cache
+    assert make_board(loaded, 3, 40).cache.nbytes == 3 * cache
     # Llama-3.2-1B (facts.md): 32 KiB of keys and values per token in bf16.
     config = SimpleNamespace(
         model_type="llama",
@@ -71,13 +71,12 @@ def test_slots_stay_within_half_of_the_free_memory(
     monkeypatch.setattr(slots_module, "free_bytes", lambda device: free)
     monkeypatch.setattr("backtrail_worker.decode.notice._said", set())
     used: list[int] = []
-    made = LlamaEngine.__init__
 
-    def spy(self: LlamaEngine, loaded: Any, slots: int, longest: int) -> None:
+    def spy(loaded: Any, slots: int, longest: int, asked: int) -> Board:
         used.append(slots)
-        made(self, loaded, slots, longest)
+        return make_board(loaded, slots, longest, asked)
 
-    monkeypatch.setattr(LlamaEngine, "__init__", spy)
+    monkeypatch.setattr("backtrail_worker.decode.generate.make_board", spy)
     capfd.readouterr()
     done = run(driver, spec(tokenizer), arrays, slots=asked)
     run(driver, spec(tokenizer), arrays, slots=asked)
@@ -100,13 +99,14 @@ def test_prefills_are_made_in_parts_that_stay_within_the_bound(
     shapes: list[tuple[int, int]] = []
     made = LlamaEngine._prefill
 
-    def spy(self: LlamaEngine, some: list[list[int]], counts: list[int], width: int) -> torch.Tensor:
+    def spy(self: LlamaEngine, some: list[list[int]], width: int) -> torch.Tensor:
         shapes.append((len(some), width))
-        assert width == max(map(len, some))
-        return made(self, some, counts, width)
+        # The last token of a prefix is computed by the rows that continue it.
+        assert width == max(map(len, some)) - 1
+        return made(self, some, width)
 
     monkeypatch.setattr(LlamaEngine, "_prefill", spy)
-    monkeypatch.setattr(llama_module, "PREFILL_TOKENS", 32)
+    monkeypatch.setattr(llama_module, "CPU_PREFILL_TOKENS", 32)
     parts = run(driver, spec(tokenizer), arrays)
     assert sum(rows for rows, _ in shapes) == 26
     assert len(shapes) > 5
@@ -161,26 +161,24 @@ def test_a_line_is_said_once(monkeypatch: pytest.MonkeyPatch, capfd: pytest.Capt
     assert capfd.readouterr().err == "a\nb\n"
 
 
-def test_a_group_that_fits_into_one_refill_is_prefilled_once(
-    driver: Driver, tokenizer: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("slots", [1, 3, 48])
+def test_each_prefix_is_computed_once(
+    driver: Driver, tokenizer: Path, monkeypatch: pytest.MonkeyPatch, slots: int
 ) -> None:
-    # 40 distinct prefixes of one length, 5 completions each; 48 slots are refilled 6 at a time.
+    # 40 distinct prefixes of one length, 5 completions each: groups are cut where slots are refilled.
     some = [[4 + index % 10, 4 + index // 10, 7] for index in range(40)]
-    seen: list[tuple[int, ...]] = []
+    parts: list[list[tuple[int, ...]]] = []
     made = LlamaEngine._prefill
 
-    def spy(self: LlamaEngine, part: list[list[int]], counts: list[int], width: int) -> torch.Tensor:
-        seen.extend(map(tuple, part))
-        return made(self, part, counts, width)
+    def spy(self: LlamaEngine, part: list[list[int]], width: int) -> torch.Tensor:
+        parts.append([tuple(one) for one in part])
+        return made(self, part, width)
 
     monkeypatch.setattr(LlamaEngine, "_prefill", spy)
-    run(driver, spec(tokenizer), bins(some, [5] * 40, budget=20), slots=48)
-    # Only the first filling, of all slots at once, may have cut a group in two.
-    assert len(set(seen)) == 40
-    assert len(seen) <= 41
-    seen.clear()
-    run(driver, spec(tokenizer), bins(some, [5] * 40, budget=20), slots=3)
-    assert len(seen) > 60
+    run(driver, spec(tokenizer), bins(some, [5] * 40, budget=20), slots=slots)
+    assert sorted(one for part in parts for one in part) == sorted(map(tuple, some))
+    # With one slot the numbers of a prefix must not depend on the others of the call.
+    assert len(parts) == (40 if slots == 1 else 1)
 
 
 def test_the_biases_of_qwen2_are_computed(

@@ -52,6 +52,7 @@ export interface Trouble {
 
 export class FakePool implements Workers {
   readonly size = 1;
+  readonly gpus = 0;
   /** Directories on the shared disk. */
   readonly disk = new Map<string, Learned & { resume: boolean }>();
   readonly examples: number;

@@ -45,6 +45,11 @@ describe("a pool of different workers", { timeout: 20_000 }, () => {
     expect((await Promise.all(big)).map(({ result }) => result.memoryBytes)).toEqual([2, 2, 2]);
   });
 
+  it("counts the GPUs of the workers that are ready", async () => {
+    expect((await two()).pool.gpus).toBe(3);
+    expect((await two(false)).pool.gpus).toBe(1);
+  });
+
   it("grants a session on a worker that fits, and a later one that fits elsewhere does not wait for it", async () => {
     const { pool } = await two();
     const needs = { gpus: 2 };

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
@@ -99,6 +100,7 @@ class TensorSide:
         if isinstance(error, torch.OutOfMemoryError | MemoryError) or any(
             part in text for part in OUT_OF_MEMORY
         ):
+            self._drop_boards()
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
             return WorkerFault("out-of-memory", f"not enough memory: {error}", retryable=True)
@@ -148,11 +150,26 @@ class TensorSide:
             case "restore":
                 return Answer({"step": self._sessions.state(name).restore(_as(params, Restore).path)})
             case _:
-                if closed := self._sessions.close(name):
-                    closed.updates.close()
+                self._close(name)
                 return Answer({})
 
+    def _close(self, name: str) -> None:
+        """Forgets a session; its memory is free at once, on a GPU for other processes too."""
+        if closed := self._sessions.close(name):
+            closed.updates.close()
+        del closed
+        # Adapted models hold themselves.
+        gc.collect()
+        if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+            torch.cuda.empty_cache()
+
+    def _drop_boards(self) -> None:
+        """Gives back what engines keep for later calls, for somebody needs memory now."""
+        for loaded in self._models.values():
+            loaded.board = None
+
     def _load_model(self, name: str, params: LoadModel) -> Answer:
+        self._drop_boards()
         loaded = load(params.model, torch.float32, pick_device(self._device_name))
         if isinstance(params.lora, LoraSpec):
             attach(loaded, params.lora)
@@ -203,6 +220,7 @@ class TensorSide:
             described = self._describe(spec)
             while len(self._models) >= MODELS_KEPT:
                 self._models.popitem(last=False)
+            self._drop_boards()
             found = load(spec, DTYPES[spec.dtype], pick_device(self._device_name), described)
         self._models[spec.version] = found
         return found

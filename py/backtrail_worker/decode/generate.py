@@ -11,12 +11,13 @@ import torch
 
 from backtrail_worker.core.call import Answer, Context
 from backtrail_worker.decode.beams import beam_sample
+from backtrail_worker.decode.board import Board
 from backtrail_worker.decode.completion import Completion, Stops, pack_chunk
 from backtrail_worker.decode.continuous import continuous
-from backtrail_worker.decode.engine import Engine, HfEngine
+from backtrail_worker.decode.engine import Drawn, Engine, HfEngine
 from backtrail_worker.decode.groups import Group, longest_of, totals
 from backtrail_worker.decode.groups import read_groups as read_groups
-from backtrail_worker.decode.llama import LlamaEngine, misfit
+from backtrail_worker.decode.llama import LlamaEngine, make_board, misfit
 from backtrail_worker.decode.notice import say_once
 from backtrail_worker.decode.sampler import Sampler, uniforms
 from backtrail_worker.decode.slots import pick_slots
@@ -26,116 +27,151 @@ from backtrail_worker.protocol import Generate
 CHUNK_COMPLETIONS = 256
 # Rows are dropped, or slots refilled, once this share of them is free: each time costs a copy of the cache.
 FREE_SHARE = 0.125
+# Where a board is kept with the model: steps recorded on it are worth more calls than one. It is made for
+# sequences somewhat longer than those of the first call.
+KEEPING = ("cuda",)
+KEPT_LENGTHS = 64
 
 
-def make_engine(loaded: Loaded, groups: list[Group], slots: int) -> Engine:
-    """The fastest engine that is right for the model; says so when it is not the fast one."""
+def _board(loaded: Loaded, groups: list[Group], asked: int) -> Board:
+    """Memory for the rows of a call: that of an earlier call where it was kept and suits this one."""
+    longest, kept = longest_of(groups), loaded.board
+    if isinstance(kept, Board) and kept.longest >= longest and kept.asked == asked:
+        return kept
+    loaded.board = kept = None
+    if loaded.device.type not in KEEPING:
+        return make_board(loaded, pick_slots(loaded, groups, asked), longest, asked)
+    longest = -(-longest // KEPT_LENGTHS) * KEPT_LENGTHS
+    loaded.board = board = make_board(loaded, pick_slots(loaded, groups, asked, longest), longest, asked)
+    return board
+
+
+def make_engine(loaded: Loaded, groups: list[Group], params: Generate) -> tuple[Engine, int]:
+    """
+    The fastest engine that is right for the model, and its slots; says so when it is not the fast one. Groups
+    are admitted in this order.
+    """
+    sampler = Sampler(params.temperature, params.top_k, params.top_p)
+    prefixes = [group.prefix for group in groups]
     reason = misfit(loaded)
     if reason is None:
-        return LlamaEngine(loaded, slots, longest_of(groups))
+        board = _board(loaded, groups, params.slots)
+        return LlamaEngine(loaded, sampler, prefixes, board), board.slots
     say_once(
         f"generate: {loaded.spec.version} runs on the generic engine; the fast one does not suit: {reason}"
     )
-    return HfEngine(loaded)
+    return HfEngine(loaded, sampler, prefixes), pick_slots(loaded, groups, params.slots)
 
 
 class Decoder:
-    """One generate call on one engine."""
+    """One generate call on one engine, made for these groups in this order."""
 
     def __init__(
-        self, loaded: Loaded, engine: Engine, slots: int, params: Generate, context: Context
+        self,
+        loaded: Loaded,
+        engine: Engine,
+        slots: int,
+        groups: list[Group],
+        stops: list[str],
+        context: Context,
     ) -> None:
         self._loaded = loaded
         self._engine = engine
         self._context = context
-        self._sampler = Sampler(params.temperature, params.top_k, params.top_p)
-        self._stops = Stops(params.stops, loaded.described.text)
+        self._stops = Stops(stops, loaded.described.text)
         self._slots = slots
-        self._rows: list[Completion] = []
-        self._done: list[Completion] = []
-        self._made = 0
-        """Tokens so far, end tokens among them."""
-        self._budget = 0.0
-
-    def run(self, groups: list[Group]) -> Answer:
-        """Decodes all; chunks leave as completions finish."""
         everything = [item for group in groups for item in group.completions]
         self._budget = float(sum(min(item.budget, item.room) for item in everything))
         for item in everything:
             item.start()
-        self._done += [item for item in everything if item.finish is not None]
-        # Long prefixes first: what is still running at the end is then short.
-        queue = deque(sorted(groups, key=lambda group: -len(group.prefix)))
+        self._done = [item for item in everything if item.finish is not None]
+        waiting = [[item for item in group.completions if item.finish is None] for group in groups]
+        self._queue = deque((number, items) for number, items in enumerate(waiting) if items)
+        self._rows: list[Completion] = []
+        self._seeds_R = np.zeros(0, dtype=np.uint64)
+        self._drawn_R = np.zeros(0, dtype=np.int64)
+        """Tokens drawn for each row, those not yet read among them."""
+        self._ended = 0
+        """Rows whose completion has ended."""
+        self._made = 0
+        """Tokens so far, end tokens among them."""
+
+    def run(self) -> None:
+        """Decodes all; chunks leave as completions finish."""
+        flying: deque[Drawn] = deque()
         while True:
             self._context.check()
             self._flush(at_end=False)
-            logits_RV = self._admit(queue)
-            if logits_RV is not None:
-                new = self._rows[-logits_RV.shape[0] :]
-                self._take(new, logits_RV)
+            if self._due():
+                while flying:
+                    self._take(flying.popleft())
                 self._compact()
-                continue
+                self._admit()
             if not self._rows:
                 break
-            self._take(self._rows, self._engine.step([self._last(item) for item in self._rows]))
-            self._compact()
+            flying.append(self._engine.draw(uniforms(self._seeds_R, self._drawn_R)))
+            self._drawn_R += 1
+            while len(flying) > self._engine.ahead:
+                self._take(flying.popleft())
         self._flush(at_end=True)
-        return Answer({**totals(groups)})
 
-    def _last(self, item: Completion) -> int:
-        # A row that ended at once and is not yet dropped has no token of its own; what it reads does not
-        # matter.
-        return item.tokens[-1] if item.tokens else self._loaded.described.end
+    def _due(self) -> bool:
+        """Whether rows are to be dropped or slots to be refilled now."""
+        alive = len(self._rows) - self._ended
+        if alive == 0 or self._ended >= len(self._rows) * FREE_SHARE:
+            return True
+        free = self._slots - alive
+        return bool(self._queue) and self._engine.refills and free >= max(1, self._slots * FREE_SHARE)
 
-    def _admit(self, queue: deque[Group]) -> torch.Tensor | None:
-        """Fills free slots from the queue when that is due; logits of the new rows, which stand last."""
+    def _admit(self) -> None:
+        """Fills free slots from the queue."""
         free = self._slots - len(self._rows)
-        if self._rows and (not self._engine.refills or free < self._slots * FREE_SHARE):
-            return None
-        prefixes: list[list[int]] = []
+        if self._rows and not self._engine.refills:
+            return
+        numbers: list[int] = []
         counts: list[int] = []
-        while queue and free > 0:
-            group = queue[0]
-            waiting = [item for item in group.completions if item.finish is None]
+        while self._queue and free > 0:
+            number, waiting = self._queue[0]
             some, rest = waiting[:free], waiting[free:]
-            if rest and prefixes and len(waiting) <= self._slots * FREE_SHARE:
-                # It will fit in whole at the next turn, and its prefix is then prefilled once.
-                break
-            if some:
-                prefixes.append(group.prefix)
-                counts.append(len(some))
-                self._rows += some
-                free -= len(some)
+            numbers.append(number)
+            counts.append(len(some))
+            self._rows += some
+            free -= len(some)
             if rest:
-                queue[0] = Group(group.prefix, rest)
+                self._queue[0] = (number, rest)
             else:
-                queue.popleft()
-        return self._engine.admit(prefixes, counts) if prefixes else None
+                self._queue.popleft()
+        if numbers:
+            new = self._rows[-sum(counts) :]
+            self._engine.admit(numbers, counts)
+            self._seeds_R = np.append(self._seeds_R, np.array([item.seed for item in new], dtype=np.uint64))
+            self._drawn_R = np.append(self._drawn_R, np.zeros(len(new), dtype=np.int64))
 
-    def _take(self, rows: list[Completion], logits_RV: torch.Tensor) -> None:
-        seeds = np.array([item.seed for item in rows], dtype=np.uint64)
-        at = np.array([len(item.tokens) for item in rows], dtype=np.int64)
-        picked = self._sampler.pick(logits_RV, uniforms(seeds, at))
+    def _take(self, drawn: Drawn) -> None:
+        picked = drawn.read()
         ends = self._loaded.described.ends
         for item, token, logprob, sampled in zip(
-            rows, picked.tokens, picked.logprobs, picked.sampled, strict=True
+            self._rows, picked.tokens, picked.logprobs, picked.sampled, strict=True
         ):
             if item.finish is None:
                 self._made += 1
                 if item.add(token, logprob, sampled, self._stops, ends):
                     self._done.append(item)
+                    self._ended += 1
 
     def _compact(self) -> None:
+        """Drops ended rows. The last rows move into their places: the fewest copies."""
+        if self._ended == 0:
+            return
         alive = [row for row, item in enumerate(self._rows) if item.finish is None]
-        gone = len(self._rows) - len(alive)
-        if gone and (not alive or gone >= len(self._rows) * FREE_SHARE):
-            # The last rows move into the places of the ended ones: the fewest copies.
-            kept, tail = list(range(len(alive))), [row for row in alive if row >= len(alive)]
-            for row in kept:
-                if self._rows[row].finish is not None:
-                    kept[row] = tail.pop()
-            self._engine.keep(kept)
-            self._rows = [self._rows[row] for row in kept]
+        kept, tail = list(range(len(alive))), [row for row in alive if row >= len(alive)]
+        for row in kept:
+            if self._rows[row].finish is not None:
+                kept[row] = tail.pop()
+        self._engine.keep(kept)
+        self._rows = [self._rows[row] for row in kept]
+        self._seeds_R, self._drawn_R = self._seeds_R[kept], self._drawn_R[kept]
+        self._ended = 0
 
     def _flush(self, at_end: bool) -> None:
         while len(self._done) >= CHUNK_COMPLETIONS or (at_end and self._done):
@@ -151,5 +187,8 @@ def generate(loaded: Loaded, groups: list[Group], params: Generate, context: Con
         return beam_sample(loaded, groups, params, context)
     if params.engine == "continuous":
         return continuous(loaded, groups, params, context)
-    slots = pick_slots(loaded, groups, params.slots)
-    return Decoder(loaded, make_engine(loaded, groups, slots), slots, params, context).run(groups)
+    # Long prefixes first: what is still running at the end is then short.
+    ordered = sorted(groups, key=lambda group: -len(group.prefix))
+    engine, slots = make_engine(loaded, ordered, params)
+    Decoder(loaded, engine, slots, ordered, params.stops, context).run()
+    return Answer({**totals(groups)})

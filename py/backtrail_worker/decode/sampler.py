@@ -39,52 +39,55 @@ class Picked:
     sampled: list[float]
 
 
+def picked(packed_3R: torch.Tensor) -> Picked:
+    """
+    What `Sampler.draw` drew, on the host. Raises WorkerFault "non-finite" for logits that are NaN, or a
+    temperature so small that they overflow: no token may be made of that.
+    """
+    if not torch.isfinite(packed_3R).all():
+        raise WorkerFault(
+            "non-finite",
+            "the model's logits are not finite numbers, or the temperature is too small for them",
+        )
+    tokens_R, logprobs_R, sampled_R = packed_3R.cpu()
+    return Picked(tokens_R.long().tolist(), logprobs_R.tolist(), sampled_R.tolist())
+
+
+# Above this vocabulary the cumulative sums are made of sums over blocks, and within one block only: a sum in
+# float64 over all of 128k tokens costs more than the rest of the sampler.
+BLOCK = 512
+PLAIN_VOCABULARY = 8 * BLOCK
+
+
 @dataclass(frozen=True)
 class Sampler:
     """
     temperature 0 = greedy; top_k 0 and top_p 1 = no truncation. Order as in the field: temperature, top-k,
-    top-p.
+    top-p. Nothing here waits for the device, so that a CUDA graph can hold it.
     """
 
     temperature: float
     top_k: int
     top_p: float
 
-    def pick(self, logits_RV: torch.Tensor, uniforms_R: npt.NDArray[np.float64]) -> Picked:
-        """One token per row."""
-        logits_RV = logits_RV.float()
-        log_total_R = logits_RV.logsumexp(-1)
+    def draw(self, logits_RV: torch.Tensor, uniforms_R: torch.Tensor) -> torch.Tensor:
+        """
+        One token per row: float64 [3, R] of token (exact), log-probability, log-probability as sampled. The
+        token is one of the vocabulary even where the numbers are NaN, which `picked` refuses: an index out of
+        range would end a GPU process.
+        """
+        logprobs_RV = torch.log_softmax(logits_RV, -1, dtype=torch.float32)
         if self.temperature == 0:
             tokens_R = _first_argmax(logits_RV)
-            sampled_R = torch.zeros_like(log_total_R)
+            sampled_R = torch.zeros_like(uniforms_R)
         else:
-            tokens_R, sampled_R = self._sample(logits_RV, uniforms_R)
-        logprobs_R = logits_RV.gather(1, tokens_R.unsqueeze(1)).squeeze(1) - log_total_R
-        # One transfer for all three; ids are exact in float64.
-        packed_3R = torch.stack([tokens_R.double(), logprobs_R.double(), sampled_R.double()]).cpu()
-        # NaN logits, or a temperature so small that they overflow: no token may be made of that.
-        if not torch.isfinite(packed_3R).all():
-            raise WorkerFault(
-                "non-finite",
-                "the model's logits are not finite numbers, or the temperature is too small for them",
-            )
-        return Picked(packed_3R[0].long().tolist(), packed_3R[1].tolist(), packed_3R[2].tolist())
-
-    def _sample(
-        self, logits_RV: torch.Tensor, uniforms_R: npt.NDArray[np.float64]
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        scaled_RV = self._truncated(logits_RV / self.temperature)
-        probs_RV = torch.softmax(scaled_RV, -1)
-        cdf_RV = probs_RV.cumsum(-1, dtype=torch.float64)
-        total_R1 = cdf_RV[:, -1:].contiguous()
-        targets_R1 = torch.from_numpy(uniforms_R).to(logits_RV.device).unsqueeze(1) * total_R1
-        tokens_R = torch.searchsorted(cdf_RV, targets_R1, right=True).squeeze(1)
-        # Rounding may carry u * total up to total: the last token with any probability is meant.
-        last_R = torch.searchsorted(cdf_RV, total_R1).squeeze(1)
-        # NaN sorts behind the end; `pick` refuses it, but a gather out of range would end a GPU process.
-        tokens_R = torch.minimum(tokens_R, last_R).clamp_(max=logits_RV.shape[1] - 1)
-        sampled_R = scaled_RV.gather(1, tokens_R.unsqueeze(1)).squeeze(1) - scaled_RV.logsumexp(-1)
-        return tokens_R, sampled_R
+            scaled_RV = logprobs_RV if self.temperature == 1 else logprobs_RV / self.temperature
+            probs_RV = torch.softmax(self._truncated(scaled_RV), -1)
+            search = _search if probs_RV.shape[1] <= PLAIN_VOCABULARY else _search_blocks
+            tokens_R = search(probs_RV, uniforms_R.unsqueeze(1))
+            sampled_R = probs_RV.gather(1, tokens_R.unsqueeze(1)).squeeze(1).log().double()
+        logprobs_R = logprobs_RV.gather(1, tokens_R.unsqueeze(1)).squeeze(1)
+        return torch.stack([tokens_R.double(), logprobs_R.double(), sampled_R])
 
     def _truncated(self, scaled_RV: torch.Tensor) -> torch.Tensor:
         vocabulary = scaled_RV.shape[1]
@@ -99,6 +102,41 @@ class Sampler:
             before_RV = probs_RV.cumsum(-1, dtype=torch.float64) - probs_RV
             sorted_RV = sorted_RV.masked_fill(before_RV >= self.top_p, -torch.inf)
         return torch.empty_like(scaled_RV).scatter_(1, order_RV, sorted_RV)
+
+
+def _search(probs_RV: torch.Tensor, uniforms_R1: torch.Tensor) -> torch.Tensor:
+    """Where the cumulative sum of each row first exceeds u times its total."""
+    cdf_RV = probs_RV.cumsum(-1, dtype=torch.float64)
+    total_R1 = cdf_RV[:, -1:].contiguous()
+    tokens_R1 = torch.searchsorted(cdf_RV, uniforms_R1 * total_R1, right=True)
+    # Rounding may carry u * total up to total: the last token with any probability is meant. NaN sorts behind
+    # the end.
+    tokens_R1 = torch.minimum(tokens_R1, torch.searchsorted(cdf_RV, total_R1))
+    return tokens_R1.squeeze(1).clamp(max=probs_RV.shape[1] - 1)
+
+
+def _search_blocks(probs_RV: torch.Tensor, uniforms_R1: torch.Tensor) -> torch.Tensor:
+    """The same in two steps, the block and then the place in it; up to rounding in float64."""
+    vocabulary = probs_RV.shape[1]
+    even = vocabulary // BLOCK * BLOCK
+    sums = [probs_RV[:, :even].reshape(len(probs_RV), -1, BLOCK).sum(-1, dtype=torch.float64)]
+    if even < vocabulary:
+        sums.append(probs_RV[:, even:].sum(-1, keepdim=True, dtype=torch.float64))
+    sums_RC = torch.cat(sums, 1)
+    cdf_RC = sums_RC.cumsum(1)
+    total_R1 = cdf_RC[:, -1:].contiguous()
+    targets_R1 = uniforms_R1 * total_R1
+    block_R1 = torch.searchsorted(cdf_RC, targets_R1, right=True)
+    block_R1 = torch.minimum(block_R1, torch.searchsorted(cdf_RC, total_R1)).clamp(max=cdf_RC.shape[1] - 1)
+    # Not below 0, where a token without probability would do.
+    rest_R1 = (targets_R1 - (cdf_RC.gather(1, block_R1) - sums_RC.gather(1, block_R1))).clamp(min=0)
+    ids_RB = block_R1 * BLOCK + torch.arange(BLOCK, device=probs_RV.device)
+    inside_RB = ids_RB < vocabulary
+    parts_RB = probs_RV.gather(1, ids_RB.clamp(max=vocabulary - 1)) * inside_RB
+    cdf_RB = parts_RB.cumsum(1, dtype=torch.float64)
+    place_R1 = torch.searchsorted(cdf_RB, rest_R1, right=True)
+    place_R1 = torch.minimum(place_R1, torch.searchsorted(cdf_RB, cdf_RB[:, -1:].contiguous()))
+    return (block_R1 * BLOCK + place_R1).squeeze(1).clamp(max=vocabulary - 1)
 
 
 def _first_argmax(logits_RV: torch.Tensor) -> torch.Tensor:

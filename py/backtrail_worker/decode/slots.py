@@ -11,7 +11,8 @@ from backtrail_worker.decode.llama import head_size, misfit
 from backtrail_worker.decode.notice import say_once
 from backtrail_worker.model.load import Loaded
 
-CPU_SLOTS, GPU_SLOTS = 256, 512
+# On the CPU: where the caches of small models still lie in those of the processor (bench:decode).
+CPU_SLOTS, GPU_SLOTS = 128, 512
 # Of the free memory, for the rows: the rest is for prefills and for what stands beside us.
 MEMORY_SHARE = 0.5
 # Bytes of the sampler per row and token of the vocabulary: logits as float32 four times over (scaled, sorted
@@ -47,17 +48,20 @@ def row_bytes(loaded: Loaded, longest: int) -> int:
     return copies * elements * itemsize + vocabulary * SAMPLER_BYTES
 
 
-def pick_slots(loaded: Loaded, groups: list[Group], asked: int) -> int:
+def pick_slots(loaded: Loaded, groups: list[Group], asked: int, longest: int = 0) -> int:
     """
     Rows decoded at a time: what was asked for, else what the device runs best with; fewer when the budget
-    has no room for them. The tokens do not depend on it.
+    has no room for them. The tokens do not depend on it. `longest` (0 = that of the groups): tokens that a
+    row has room for; then as many rows as for a larger call, too.
     """
     total = max(1, sum(len(group.completions) for group in groups))
-    wanted = min(total, asked or (GPU_SLOTS if loaded.device.type == "cuda" else CPU_SLOTS))
+    wanted = asked or (GPU_SLOTS if loaded.device.type == "cuda" else CPU_SLOTS)
+    if longest == 0:
+        wanted, longest = min(total, wanted), longest_of(groups)
     free = free_bytes(loaded.device)
     if free is None:
         return wanted
-    room = max(1, int(free * MEMORY_SHARE / row_bytes(loaded, longest_of(groups))))
+    room = max(1, int(free * MEMORY_SHARE / row_bytes(loaded, longest)))
     if room < wanted:
         say_once(f"generate: memory has room for {room} rows at a time, not {wanted}")
     return min(wanted, room)

@@ -35,6 +35,8 @@ class Loaded:
     device: torch.device
     fused: Any = None
     """Weights as an engine has rearranged them (decode/llama.py); not for models that are trained."""
+    board: Any = None
+    """Memory that an engine keeps for the rows of later calls (decode/board.py); to be dropped at will."""
 
     @property
     def parameters(self) -> int:
