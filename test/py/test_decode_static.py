@@ -80,6 +80,18 @@ def test_a_kept_board_serves_later_calls_until_memory_is_needed(
     assert board() is None
 
 
+def test_weights_side_by_side_are_held_once(driver: Driver, tokenizer: Path) -> None:
+    one = {"tokens": np.array([5, 6, 7], dtype=np.int32), "lengths": np.array([3], dtype=np.int32)}
+    before = driver.free("score", {"model": spec(tokenizer), "named": []}, one).arrays["logprobs"]
+    run(driver, spec(tokenizer), bins([[5]], [1]))
+    loaded = driver.side._models["v"]
+    held = {parameter.untyped_storage().data_ptr() for parameter in loaded.model.parameters()}
+    for fused in loaded.fused:
+        assert {fused.qkv.untyped_storage().data_ptr(), fused.gate_up.untyped_storage().data_ptr()} <= held
+    after = driver.free("score", {"model": spec(tokenizer), "named": []}, one).arrays["logprobs"]
+    assert after.tolist() == before.tolist()
+
+
 class Recorder:
     """In place of torch.cuda: a recording does not run the work, a replay does."""
 

@@ -49,8 +49,18 @@ class Layer:
     act: Any
 
 
+def _joined(layers: list[Any]) -> torch.Tensor:
+    """The matrices of linear layers as one, of which theirs become parts: nothing is held twice."""
+    # Outside of inference mode: a tensor made in it could be nobody's parameter.
+    with torch.inference_mode(False), torch.no_grad():
+        joined = torch.cat([one.weight for one in layers])
+        for one, part in zip(layers, torch.split(joined, [len(one.weight) for one in layers]), strict=True):
+            one.weight.data = part
+    return joined
+
+
 def _fused(loaded: Loaded) -> list[Layer]:
-    """Fused copies of the weights, made once per model in memory."""
+    """The weights side by side, arranged once per model in memory."""
     if loaded.fused is None:
         layers = []
         for layer in loaded.model.model.layers:
@@ -60,11 +70,11 @@ def _fused(loaded: Loaded) -> list[Layer]:
             layers.append(
                 Layer(
                     norm_in=layer.input_layernorm.weight,
-                    qkv=torch.cat([one.weight for one in projections]),
+                    qkv=_joined(projections),
                     qkv_bias=torch.cat(biases) if biases else None,
                     out=attention.o_proj.weight,
                     norm_mlp=layer.post_attention_layernorm.weight,
-                    gate_up=torch.cat([mlp.gate_proj.weight, mlp.up_proj.weight]),
+                    gate_up=_joined([mlp.gate_proj, mlp.up_proj]),
                     down=mlp.down_proj.weight,
                     # Its forward alone: the call of a module costs as much as its work on a small model.
                     act=mlp.act_fn.forward,
