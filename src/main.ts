@@ -16,10 +16,12 @@ async function main(): Promise<number> {
   // Every call in flight listens to it, and there are hundreds.
   setMaxListeners(0, interrupt.signal);
   let interrupts = 0;
+  // Whether the command has work to save: it then ends by the signal. Any other ends at once.
+  let hasWork = false;
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(signal, () => {
       interrupts++;
-      if (interrupts > 1) process.exit(exitCode.interrupted);
+      if (interrupts > 1 || !hasWork) process.exit(exitCode.interrupted);
       process.stderr.write("\nStopping: finishing what is in flight and saving. Once more to stop now.\n");
       interrupt.abort();
     });
@@ -47,7 +49,10 @@ async function main(): Promise<number> {
     width: process.stdout.columns ?? 120,
     errSize: () => ({ columns: process.stderr.columns ?? 80, rows: process.stderr.rows ?? 24 }),
     colour: process.stdout.isTTY === true && !env.NO_COLOR && !env.CI,
-    signal: interrupt.signal,
+    get signal() {
+      hasWork = true;
+      return interrupt.signal;
+    },
   };
   let code: number = exitCode.done;
   try {

@@ -58,8 +58,18 @@ def _older(version: str, minimum: tuple[int, ...]) -> bool:
     return found is not None and tuple(int(part) for part in found[0].split(".")) < minimum
 
 
+def _has_bfloat16(torch: Any, properties: Any) -> bool:
+    """
+    Whether the GPU computes in bfloat16 by itself: NVIDIA's from compute capability 8.0, and AMD's. Older
+    ones emulate it, which torch calls support.
+    """
+    return properties.major >= 8 or getattr(torch.version, "hip", None) is not None
+
+
 def environment() -> str:
-    """JSON {python, versions, missing, devices: [{name, memoryBytes}], fastModelTypes, problems}."""
+    """
+    JSON {python, versions, missing, devices: [{name, memoryBytes, bfloat16}], fastModelTypes, problems}.
+    """
     versions = {name: _version(name) for name in (*REQUIRED, *OPTIONAL)}
     missing = [name for name in REQUIRED if versions[name] is None]
     problems = []
@@ -85,7 +95,13 @@ def environment() -> str:
         try:
             for index in range(torch.cuda.device_count()):
                 properties = torch.cuda.get_device_properties(index)
-                devices.append({"name": properties.name, "memoryBytes": int(properties.total_memory)})
+                devices.append(
+                    {
+                        "name": properties.name,
+                        "memoryBytes": int(properties.total_memory),
+                        "bfloat16": _has_bfloat16(torch, properties),
+                    }
+                )
         except Exception as error:
             problems.append(f"torch cannot use the GPU: {type(error).__name__}: {error}")
     return _json(

@@ -18,7 +18,7 @@ import msgspec
 from msgspec import UNSET
 
 from backtrail_worker.core.call import MODELS_KEPT, Handler
-from backtrail_worker.core.device import device_facts
+from backtrail_worker.core.device import device_facts, device_name
 from backtrail_worker.loop import Loop
 from backtrail_worker.outbox import Key
 from backtrail_worker.protocol import (
@@ -149,7 +149,7 @@ def main() -> None:
             flavour="torch",
             capabilities=sorted(PRIMITIVES),
             versions=versions(),
-            device=start.device,
+            device=device_name(start.device, facts),
             credit=CREDIT,
             held=held,
             device_memory_bytes=UNSET if facts.memory_bytes is None else float(facts.memory_bytes),

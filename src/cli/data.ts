@@ -68,7 +68,7 @@ export async function dataMakeCommand(io: Io, preset: string, flags: DataMakeFla
   const took = formatDuration((performance.now() - begun) / 1000);
   progress.finish(
     name,
-    `${statistics.examples} examples in ${shards.length} shards, ${rows} test problems in ${tests.length} sets, ${took}`,
+    `${statistics.examples} examples in ${shards.length} ${shards.length === 1 ? "shard" : "shards"}, ${rows} test problems in ${tests.length} sets, ${took}`,
   );
   io.out(flags.json ? `${JSON.stringify(manifest, null, 2)}\n` : `${flags.out}\n`);
   return exitCode.done;

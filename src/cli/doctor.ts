@@ -90,7 +90,10 @@ async function pythonChecks(io: Io, model: string | undefined): Promise<Check[]>
   const where = `${found.python} (${found.from})`;
   if (!report.ok) return [{ name: "Python", ok: false, found: where, fix: report.problems.join("; ") }];
   const versions = Object.entries(report.versions).map(([name, version]) => `${name} ${version}`);
-  const device = report.devices.map((item) => `${item.name} ${Math.round(item.memoryBytes / 2 ** 30)} GiB`);
+  const device = report.devices.map(
+    ({ name, memoryBytes, bfloat16 }) =>
+      `${name} ${Math.round(memoryBytes / 2 ** 30)} GiB${bfloat16 ? "" : " (no bfloat16: dtype auto is float32)"}`,
+  );
   return [
     { name: "Python", ok: true, found: where },
     { name: "packages", ok: true, found: versions.join(", ") },

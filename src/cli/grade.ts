@@ -150,7 +150,7 @@ function parseLine(line: Line): Record<string, unknown> {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new UserError(
       "line",
-      `expected an object {problem, format, text}, found ${Array.isArray(value) ? "a list" : typeof value}`,
+      `expected an object {problem, format, text}, found ${value === null ? "null" : Array.isArray(value) ? "a list" : `a ${typeof value}`}`,
     );
   }
   return value as Record<string, unknown>;

@@ -22,7 +22,7 @@ export interface Io {
   errSize?(): { readonly columns: number; readonly rows: number };
   /** Colour on stdout: a terminal, and neither NO_COLOR nor CI. */
   readonly colour: boolean;
-  /** Aborted by the first Ctrl-C. */
+  /** Aborted by the first Ctrl-C, once the command has asked for it; until then, and where none asks, Ctrl-C ends the process. */
   readonly signal: AbortSignal;
 }
 
@@ -34,7 +34,8 @@ export async function readUserFile(path: string): Promise<string> {
   try {
     return await readFile(path, "utf8");
   } catch (error) {
-    const reason = (error as NodeJS.ErrnoException).code === "ENOENT" ? "there is no such file" : (error as Error).message;
+    const { code, message } = error as NodeJS.ErrnoException;
+    const reason = code === "ENOENT" ? "there is no such file" : code === "EISDIR" ? "it is a folder" : message;
     throw new UserError("file", `${path}: ${reason}. Give the path of a file that can be read.`, { cause: error });
   }
 }

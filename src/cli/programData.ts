@@ -32,7 +32,7 @@ export function traceCommands(program: Command, io: Io, done: Done): void {
   program
     .command("grade")
     .description(
-      "Grade responses: one JSON object a line on stdin {id?, problem, format?, text}, one verdict a line on stdout.",
+      "Grade responses: one JSON object a line on stdin {id?, problem, format?, text, reference?}, one verdict a line on stdout. A reference is another trace of the problem in the same format: the verdict then tells how many states the two share.",
     )
     .option("--format <name>", "format of lines that name none; default: the puzzle's first")
     .option("--use-all-numbers", "Countdown: an answer must use every number", false)
@@ -43,7 +43,7 @@ export function traceCommands(program: Command, io: Io, done: Done): void {
     .addHelpText(
       "after",
       examples(
-        `echo '{"problem":{"puzzle":"countdown","numbers":[4,4,2],"target":10},"text":"4+4=8\\n8+2=10\\nGoal Reached!"}' | backtrail grade`,
+        `printf '%s\\n' '{"problem":{"puzzle":"countdown","numbers":[4,4,2],"target":10},"text":"4+4=8\\n8+2=10\\nGoal Reached!"}' | backtrail grade`,
         "backtrail grade --compat sb,sos --stats < answers.jsonl > verdicts.jsonl",
       ),
     )

@@ -31,8 +31,8 @@ export function runCommands(program: Command, io: Io, done: Done): void {
       )}
 A stage that fails takes down what needs it and nothing else; its cause, its log and the command that tries it again are
 printed when it happens. Ctrl-C saves what is in flight and ends; twice ends at once. Either way run goes on where it was.
-Exit codes: 0 done; 2 wrong usage or config; 3 a stage failed or the disk is full; 4 a required claim was not supported;
-130 interrupted.
+Exit codes: 0 done; 2 wrong usage or config; 3 a stage failed or the disk is full; 4 a required claim was not supported, or
+not judged because --only or --limit left out what it compares; 130 interrupted.
 `,
     )
     .action(async (config, flags) => done(await (await import("./run.ts")).runCommand(io, config, flags)));

@@ -4,7 +4,7 @@ import { type ExitCode, type Io, readWholeFlag } from "./io.ts";
 import { type RunFlags, runSweep } from "./runSweep.ts";
 import { loadSweep } from "./sweep.ts";
 
-/** Exit code 3 when a stage failed or the disk is full, 4 when a required claim was not supported. */
+/** Exit code 3 when a stage failed or the disk is full, 4 when a required claim was not supported or not judged. */
 export async function runCommand(
   io: Io,
   path: string,

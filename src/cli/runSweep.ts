@@ -5,6 +5,7 @@ import { exitCode, UserError } from "../lib/errors.ts";
 import type { StageNeeds } from "../plan/needs.ts";
 import { protocolVersion } from "../protocol/messages.ts";
 import { renderCsv } from "../report/csv.ts";
+import { unjudgedSentence } from "../report/figures.ts";
 import { renderHtml } from "../report/html.ts";
 import { renderTable } from "../report/table.ts";
 import type { RunContext } from "../run/context.ts";
@@ -44,7 +45,7 @@ export function resultsFolder(io: Io, sweep: LoadedSweep, flags: RunFlags): stri
   return resolve(io.cwd, flags.results, sweep.folder);
 }
 
-/** Exit code 3 when a stage failed or the disk is full, 4 when a required claim was not supported. */
+/** Exit code 3 when a stage failed or the disk is full, 4 when a required claim was not supported or not judged. */
 export async function runSweep(io: Io, run: SweepRun): Promise<ExitCode> {
   const { sweep, flags } = run;
   const workers = await planWorkers(io, sweep);
@@ -241,11 +242,7 @@ function tell(
   const [failure] = failures;
   if (failure !== undefined) progress.say(`Retry what failed: ${failure.retry}`);
   if (outputs === undefined) return;
-  const { claims } = outputs.summary;
-  // A claim over the points of an axis is judged once for each pair of them.
-  const isJudged = (claim: string) => claims.some(({ name }) => name === claim || name.startsWith(`${claim} (`));
-  for (const claim of Object.keys(sweep.config.file.claims).filter((name) => !isJudged(name)))
-    progress.say(`claim ${claim}: not judged, since what it compares is not all made`);
+  for (const claim of outputs.summary.unjudged ?? []) progress.say(`claim ${unjudgedSentence(claim)}`);
   io.out(
     flags.json
       ? `${JSON.stringify(outputs.summary, null, 2)}\n`
@@ -256,8 +253,7 @@ function tell(
 
 function codeOf({ failures, stopped }: Executed, outputs: RunOutputs | undefined): ExitCode {
   if (failures.length > 0 || stopped?.why === "disk") return exitCode.failedStages;
-  const claims = outputs?.summary.claims ?? [];
-  return claims.some(({ required, verdict }) => required && verdict !== "supported")
-    ? exitCode.claimNotSupported
-    : exitCode.done;
+  const { claims = [], unjudged = [] } = outputs?.summary ?? {};
+  const isMissed = claims.some(({ required, verdict }) => required && verdict !== "supported");
+  return isMissed || unjudged.some(({ required }) => required) ? exitCode.claimNotSupported : exitCode.done;
 }

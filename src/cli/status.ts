@@ -74,9 +74,10 @@ function whoRuns(holder: LockHolder | undefined, run: RunState | undefined): str
     return `not running: process ${pid} on ${host} was running until ${updatedAt} and was killed. Nothing is lost: run again to go on`;
   const how = {
     finished: "finished",
-    interrupted: "was interrupted; run again to go on",
+    interrupted: "was interrupted",
     stopped: "was stopped",
     error: "ended with an error",
   }[end.how];
-  return `not running: the last run ${how} at ${end.at}${end.message === "" ? "" : `: ${end.message}`}`;
+  const goOn = end.how === "interrupted" ? "; run again to go on" : "";
+  return `not running: the last run ${how} at ${end.at}${goOn}${end.message === "" ? "" : `: ${end.message}`}`;
 }

@@ -65,20 +65,35 @@ export async function codeCommit(root: string): Promise<string> {
   }
 }
 
+interface UsableGpus {
+  readonly gpus: readonly string[];
+  /** Whether all of them compute in bfloat16; false without any. */
+  readonly bfloat16: boolean;
+}
+
+const noGpus: UsableGpus = { gpus: [], bfloat16: false };
+
 /**
  * The GPUs that the chosen Python's PyTorch can use; none, with a warning, when the machine has GPUs and it sees none. Without
  * a Python (plan on a bare machine) the driver's word is taken.
  */
-async function usableGpus(io: Io, configured: string): Promise<string[]> {
+async function usableGpus(io: Io, configured: string): Promise<UsableGpus> {
   const gpus = await visibleGpus(io.env);
   const python = configured === "auto" ? findPython(io.env, io.root)?.python : configured;
-  if (gpus.length === 0 || python === undefined) return gpus;
+  if (gpus.length === 0 || python === undefined) return { gpus, bfloat16: gpus.length > 0 };
   const report = await probePython(python, { timeoutMs: 120_000, root: io.root, env: io.env });
-  if (!report.ok || report.devices.length > 0) return report.ok ? report.devices.map(({ name }) => name) : gpus;
+  if (!report.ok) return { gpus, bfloat16: true };
+  const without = report.devices.find(({ bfloat16 }) => !bfloat16);
+  if (without !== undefined) {
+    io.err(
+      `Warning: ${without.name} has no bfloat16 (compute capability 8.0 and newer have it): dtype auto is float32 here; bfloat16 by name would be emulated, slowly.\n`,
+    );
+  }
+  if (report.devices.length > 0) return { gpus: report.devices.map(({ name }) => name), bfloat16: without === undefined };
   io.err(
     `Warning: this machine has ${gpus[0]}, but the PyTorch of ${python} sees no GPU (a CPU build?): running on the CPU.\n`,
   );
-  return [];
+  return noGpus;
 }
 
 /** Config file -> resolved config, environment and plan. Throws UserError for anything wrong in the file. */
@@ -87,10 +102,11 @@ export async function loadSweep(io: Io, path: string, flags: SweepFlags): Promis
   const text = await readUserFile(file);
   await loadModulesOf(text, file);
   const config = parseConfig(text, path, flags.set);
-  const gpus = flags.mock || config.file.workers.gpus === 0 ? [] : await usableGpus(io, config.file.workers.python);
+  const onCpu = flags.mock || config.file.workers.gpus === 0;
+  const { gpus, bfloat16 } = onCpu ? noGpus : await usableGpus(io, config.file.workers.python);
   const environment: RunEnvironment = {
     flavour: flags.mock ? "mock" : "torch",
-    dtype: gpus.length > 0 ? "bfloat16" : "float32",
+    dtype: bfloat16 ? "bfloat16" : "float32",
     device: gpus[0] ?? "cpu",
   };
   const external = await externalDigests(config, io.cwd);

@@ -1,5 +1,4 @@
 // backtrail trace: one problem, solved and written in a format.
-import { z } from "zod";
 import { defaultSolver } from "../config/solvers.ts";
 import { UserError } from "../lib/errors.ts";
 import { Rng } from "../lib/rng.ts";
@@ -58,7 +57,10 @@ function readSolver(text: string, puzzle: AnyPuzzle): SolverSettings {
   const [heuristic] = Object.keys(puzzle.heuristics);
   const given = text.trimStart().startsWith("{") ? readJsonFlag("--solver", text) : { kind: findSolver(text).name };
   const parsed = solverSettings.safeParse(given);
-  if (!parsed.success) throw new UserError("usage", `--solver: ${z.prettifyError(parsed.error)}`);
+  if (!parsed.success) {
+    const told = parsed.error.issues.map(({ path, message }) => `${["--solver", ...path].join(".")}: ${message}`);
+    throw new UserError("usage", `${told.join("\n")}\nfound ${text}`);
+  }
   const settings = parsed.data;
   // A heuristic that was not asked for is the puzzle's own first one.
   const isDefault = "heuristic" in settings && !("heuristic" in given);

@@ -143,6 +143,9 @@ export const trainDataSettings = z.preprocess(
 );
 export type TrainDataSettings = SelfBacktrackingData | RevisionData | TraceData;
 
+/** What the sets of every dataset are called: no further set can have one of these names. */
+const splitNames = ["train", "seen", "unseen", "dev"];
+
 export const testDataSettings = z.strictObject({
   seen: count
     .default(5000)
@@ -155,7 +158,10 @@ export const testDataSettings = z.strictObject({
   dev: count.default(0).describe("Problems of the development split, for tuning; never reported as a result."),
   sets: z
     .record(
-      z.string().regex(/^[a-z0-9][a-z0-9._-]*$/i, "letters, digits, dots, dashes and underscores only"),
+      z
+        .string()
+        .regex(/^[a-z0-9][a-z0-9._-]*$/i, "letters, digits, dots, dashes and underscores only")
+        .refine((name) => !splitNames.includes(name), `this name is taken. Choose another than ${splitNames.join(", ")}`),
       z.strictObject({
         size: positive,
         puzzle: z.record(z.string(), z.unknown()).default({}).describe("Keys of `puzzle` that differ in this set."),

@@ -1,5 +1,16 @@
 // YAML text -> resolved config. Every problem is found in one go and says file:line:column. No file access.
-import { type Document, isAlias, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument, parse as parseYaml } from "yaml";
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isNode,
+  isScalar,
+  isSeq,
+  LineCounter,
+  parseDocument,
+  parse as parseYaml,
+  visit,
+} from "yaml";
 import { UserError } from "../lib/errors.ts";
 import { dataChecks } from "./checks.ts";
 import { asProblems } from "./messages.ts";
@@ -75,6 +86,14 @@ function readFile(text: string, fileName: string, overrides: readonly string[]):
       offset: pos[0],
       line: `${place(source, pos[0])} ${isDuplicate ? duplicateKey(text, pos) : `not valid YAML: ${message}`}`,
     };
+  });
+  visit(document, {
+    Pair: (_, { key }) => {
+      // The schema would leave it out without a word, and an arm or policy of that name would be lost.
+      if (!isScalar(key) || key.value !== "__proto__") return;
+      const offset = key.range?.[0] ?? 0;
+      syntax.push({ fatal: false, offset, line: `${place(source, offset)} __proto__ cannot be a key. Choose another name` });
+    },
   });
   // A key given twice can still be judged; anything else that is wrong with the YAML makes the rest guesswork.
   if (syntax.some(({ fatal }) => fatal)) fail(syntax.map(({ line }) => line));

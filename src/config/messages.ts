@@ -26,6 +26,8 @@ function problemsOf(issue: Issue, prefix: Path, root: Root): ConfigProblem[] {
         message: unknownKey(key, knownKeys(root, path)),
         atKey: true,
       }));
+    case "invalid_key":
+      return issue.issues.map(({ message }) => ({ path, message, atKey: true }));
     case "invalid_union":
       return unionProblems(issue, path, value, root);
     case "invalid_type":

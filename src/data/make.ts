@@ -1,6 +1,5 @@
 // Datasets and test sets as streams of records. No files: the run layer and the CLI write them through the store.
 import type { TestDataSettings } from "../config/dataSettings.ts";
-import { UserError } from "../lib/errors.ts";
 import { findFormat } from "../trace/registry.ts";
 import type { Example, TestProblem } from "./example.ts";
 import { exhausted, mostDrawsInVain } from "./exhausted.ts";
@@ -40,13 +39,10 @@ interface TestSet {
   readonly space: ProblemSpace;
 }
 
-const reservedNames = ["train", "seen", "unseen", "dev"];
-
 /**
  * The test problems of all sets, distinct by canonical key within each. Problems of other distributions (`sets`) are of the
  * split `seen` of theirs, which no training set of any distribution holds.
- * Throws UserError: "split-too-small" when there are fewer than asked, "puzzle-empty" when a split has none, "config" for a
- * set with a name that is taken.
+ * Throws UserError: "split-too-small" when there are fewer than asked, "puzzle-empty" when a split has none.
  */
 export function testProblems(
   settings: { readonly puzzle: PuzzleChoice; readonly test: TestDataSettings; readonly format: string },
@@ -68,14 +64,14 @@ function testSets(puzzle: PuzzleChoice, test: TestDataSettings): TestSet[] {
   const own = (["seen", "unseen", "dev"] as const)
     .filter((split) => space.splits.includes(split))
     .map((split): TestSet => ({ name: split, count: test[split], split, space }));
-  const others = Object.entries(test.sets).map(([name, set]): TestSet => {
-    if (reservedNames.includes(name))
-      throw new UserError(
-        "config",
-        `data.test.sets.${name}: this name is taken. Choose another than ${reservedNames.join(", ")}.`,
-      );
-    return { name, count: set.size, split: "seen", space: problemSpace({ ...puzzle, ...set.puzzle }) };
-  });
+  const others = Object.entries(test.sets).map(
+    ([name, set]): TestSet => ({
+      name,
+      count: set.size,
+      split: "seen",
+      space: problemSpace({ ...puzzle, ...set.puzzle }),
+    }),
+  );
   return [...own, ...others];
 }
 

@@ -119,7 +119,10 @@ function settingDifferences(
 ): { readonly path: string; readonly from: Json | undefined; readonly to: Json | undefined }[] {
   if (isObject(from) && isObject(to)) {
     const keys = [...new Set([...Object.keys(from), ...Object.keys(to)])].sort();
-    return keys.flatMap((key) => settingDifferences(from[key], to[key], path === "" ? key : `${path}.${key}`));
+    // A test set or a policy may be called as what every object inherits.
+    const own = (of: { readonly [key: string]: Json | undefined }, key: string) =>
+      Object.hasOwn(of, key) ? of[key] : undefined;
+    return keys.flatMap((key) => settingDifferences(own(from, key), own(to, key), path === "" ? key : `${path}.${key}`));
   }
   const isSame = from === undefined || to === undefined ? from === to : canonicalJson(from) === canonicalJson(to);
   return isSame ? [] : [{ path, from, to }];

@@ -33,8 +33,11 @@ const kept: Readonly<Record<string, Readonly<Record<Compute, readonly [number, n
   gpt2: { float32: [32, 0, 0, 20], bfloat16: [20, 0, 0, 10] },
 };
 
-/** Logits are made for so many elements at a time, in float32, and about three times that is held (py train/head.py). */
-const logitsAtOnce = 2 ** 26;
+/**
+ * Logits are made for so many elements at a time, in float32, and about three times that is held (py train/head.py). The worker
+ * goes by the device; bfloat16 stands for a GPU here.
+ */
+const logitsAtOnce: Readonly<Record<Compute, number>> = { float32: 2 ** 26, bfloat16: 2 ** 28 };
 const logitCopies = 3;
 /** Sampling holds so many bytes per row and word (py decode/slots.py). */
 const samplerBytes = 24;
@@ -78,7 +81,7 @@ export function trainMemory(
     optimizer: (8 * trained) / shards,
     casts: compute === "bfloat16" ? 2 * count : 0,
     activations: activationBytes(shape, compute, microTokens, checkpointing),
-    logits: 4 * logitCopies * Math.min(logitsAtOnce, microTokens * shape.vocabulary),
+    logits: 4 * logitCopies * Math.min(logitsAtOnce[compute], microTokens * shape.vocabulary),
   };
   return { ...parts, total: Object.values(parts).reduce((sum, part) => sum + part, 0) };
 }
@@ -104,7 +107,7 @@ export function decodeMemory(
 
 /** Rows that the worker decodes at a time when it has the memory (py decode/slots.py). */
 export function usualSlots(device: string): number {
-  return device === "cpu" ? 256 : 512;
+  return device === "cpu" ? 128 : 512;
 }
 
 export interface TrainWork {

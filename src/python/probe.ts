@@ -13,12 +13,20 @@ export interface ProbeOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
+/** A GPU that PyTorch can use. */
+export interface PythonDevice {
+  readonly name: string;
+  readonly memoryBytes: number;
+  /** Whether it computes in bfloat16 by itself; older GPUs emulate it, slowly. */
+  readonly bfloat16: boolean;
+}
+
 export type PythonReport =
   | {
       readonly ok: true;
       readonly python: string;
       readonly versions: Readonly<Record<string, string>>;
-      readonly devices: readonly { readonly name: string; readonly memoryBytes: number }[];
+      readonly devices: readonly PythonDevice[];
       /** Types of models that the fast decoding engine computes. */
       readonly fastModelTypes: readonly string[];
     }
@@ -58,7 +66,7 @@ export async function probePython(python: string, options: ProbeOptions): Promis
     python: string;
     versions: Record<string, string>;
     missing: string[];
-    devices: { name: string; memoryBytes: number }[];
+    devices: PythonDevice[];
     fastModelTypes: string[];
     problems: string[];
   };

@@ -1,5 +1,5 @@
 // Numbers as people read them, the same in the terminal and on the page. Pure.
-import type { SplitResult, Summary } from "./model.ts";
+import type { SplitResult, Summary, UnjudgedClaim } from "./model.ts";
 
 /** 0.5234 -> "52.3%". */
 export function percent(share: number, digits = 1): string {
@@ -58,6 +58,9 @@ export function pValue(value: number): string {
   return value.toFixed(3);
 }
 
+/** Trainings up to which a sentence tells each one's figure; of more it tells the range. */
+const armsTold = 4;
+
 /** In what the trainings of a sweep are equal and in what they are not; "" with fewer than two. */
 export function budgetSentence(summary: Summary): string {
   const trained = summary.arms.flatMap(({ name, budget }) => (budget === null ? [] : [{ name, budget }]));
@@ -76,12 +79,22 @@ export function budgetSentence(summary: Summary): string {
   for (const [key, title] of Object.entries(kinds) as [keyof typeof kinds, string][]) {
     const values = trained.map(({ budget }) => budget[key]);
     if (new Set(values).size === 1) equal.push(title);
-    else
-      different.push(
-        `${title} (${trained.map(({ name }, index) => `${name} ${compact(values[index] as number)}`).join(", ")})`,
-      );
+    else if (trained.length > armsTold)
+      different.push(`${title} (${compact(Math.min(...values))} to ${compact(Math.max(...values))})`);
+    else different.push(`${title} (${trained.map(({ name, budget }) => `${name} ${compact(budget[key])}`).join(", ")})`);
   }
   return `Equal: ${equal.join(", ") || "nothing"}. Not equal: ${different.join("; ") || "nothing"}.`;
+}
+
+/** Names that a sentence lists before it only counts. */
+const namesListed = 3;
+
+/** Why a claim has no verdict yet, and the policies it waits for. */
+export function unjudgedSentence({ name, required, pairs, left, missing }: UnjudgedClaim): string {
+  const rest = missing.length - namesListed;
+  const list = missing.slice(0, namesListed).join(", ") + (rest > 0 ? ` and ${rest} more` : "");
+  const share = pairs === 1 ? "" : ` for ${left} of ${pairs} pairs`;
+  return `${name}${required ? " (required)" : ""}: not judged${share}, since what it compares is not all made (not graded: ${list})`;
 }
 
 /** One row of results: what a policy of an arm reached on one split. */

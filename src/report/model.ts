@@ -14,6 +14,8 @@ export interface Summary {
   readonly arms: readonly ArmSummary[];
   readonly comparisons: readonly Comparison[];
   readonly claims: readonly ClaimResult[];
+  /** Claims without a verdict on all they compare; absent in records of versions that did not write it. */
+  readonly unjudged?: readonly UnjudgedClaim[];
   /** Canonical keys that two splits share, by pair of splits ("train/seen"); 0 everywhere in a sound run. */
   readonly overlap: Readonly<Record<string, number>>;
   readonly provenance: Json;
@@ -90,6 +92,17 @@ export interface ClaimResult {
   readonly required: boolean;
   readonly explanation: string;
   readonly comparison: Comparison;
+}
+
+/** A claim of which at least one pair of policies was not graded on both sides (not run, not yet, or failed). */
+export interface UnjudgedClaim {
+  readonly name: string;
+  readonly required: boolean;
+  /** Pairs of arms that the claim speaks of, and those of them without a verdict. */
+  readonly pairs: number;
+  readonly left: number;
+  /** The policies (written arm/policy) that are not graded. */
+  readonly missing: readonly string[];
 }
 
 /** A point of a training curve. */

@@ -10,52 +10,63 @@ import {
   pValue,
   resultRows,
   shareInterval,
+  unjudgedSentence,
 } from "./figures.ts";
-import type { ClaimResult, Comparison, Summary } from "./model.ts";
+import type { Comparison, Summary } from "./model.ts";
+import { layout, left, type Pens, pensFor, right, type TableOptions, wrap } from "./tableLayout.ts";
 
-export interface TableOptions {
-  readonly colour: boolean;
-  /** Columns of the terminal; tables that do not fit are written as one block of `name value` lines per row. */
-  readonly width: number;
-}
-
-type Paint = (text: string) => string;
-interface Pens {
-  readonly bold: Paint;
-  readonly dim: Paint;
-  readonly good: Paint;
-  readonly bad: Paint;
-  readonly doubt: Paint;
-}
-
-interface Column {
-  readonly title: string;
-  readonly align: "left" | "right";
-}
-
-const left = (title: string): Column => ({ title, align: "left" });
-const right = (title: string): Column => ({ title, align: "right" });
+/** The longest arm name that tables show; longer ones (arms of several axes) are numbered, and listed once. */
+const longestName = 32;
+/** Paired tests up to which all are shown. */
+const testsShown = 60;
 
 /** The whole summary as lines of at most `width` columns where words allow it. Ends with a line end. */
 export function renderTable(summary: Summary, options: TableOptions): string {
+  const numbers = armNumbers(summary);
+  const called = numbers.size === 0 ? summary : withNumbers(summary, numbers);
   const pens = pensFor(options.colour);
   const device = `${summary.flavour} worker, ${summary.device}, ${summary.dtype}`;
   const sections = [
     `${pens.bold(summary.name)}  ${pens.dim(device)}${summary.description === "" ? "" : `\n${wrap(summary.description, options.width, "")}`}`,
     summary.flavour === "mock" ? pens.bad("MOCK WORKER: a scripted oracle, no language model was trained or decoded.") : "",
-    results(summary, options, pens),
-    budgets(summary, options, pens),
-    comparisons(summary, options, pens),
-    claims(summary.claims, options, pens),
+    legend(numbers, pens),
+    results(called, options, pens),
+    budgets(called, options, pens),
+    comparisons(called, options, pens),
+    claims(summary, options, pens),
     overlap(summary, options, pens),
     failures(summary, options, pens),
   ];
   return `${sections.filter((section) => section !== "").join("\n\n")}\n`;
 }
 
-function pensFor(colour: boolean): Pens {
-  const pen = (code: string): Paint => (colour ? (text) => `\u001b[${code}m${text}\u001b[0m` : (text) => text);
-  return { bold: pen("1"), dim: pen("2"), good: pen("32"), bad: pen("31"), doubt: pen("33") };
+/** "#1", "#2", ... by arm; empty where the names are short enough for tables. */
+function armNumbers({ arms }: Summary): ReadonlyMap<string, string> {
+  if (arms.every(({ name }) => name.length <= longestName)) return new Map();
+  return new Map(arms.map(({ name }, index) => [name, `#${index + 1}`]));
+}
+
+function withNumbers(summary: Summary, numbers: ReadonlyMap<string, string>): Summary {
+  const short = (name: string) => numbers.get(name) ?? name;
+  const reference = (text: string) => {
+    const [arm, policy] = partsOf(text);
+    return `${short(arm)}/${policy}`;
+  };
+  return {
+    ...summary,
+    arms: summary.arms.map((arm) => ({ ...arm, name: short(arm.name) })),
+    comparisons: summary.comparisons.map((item) => ({
+      ...item,
+      first: reference(item.first),
+      second: reference(item.second),
+    })),
+  };
+}
+
+function legend(numbers: ReadonlyMap<string, string>, pens: Pens): string {
+  if (numbers.size === 0) return "";
+  const digits = `#${numbers.size}`.length;
+  return `${pens.bold("Arms")}\n${[...numbers].map(([name, number]) => `${number.padStart(digits)}  ${name}`).join("\n")}`;
 }
 
 function results(summary: Summary, options: TableOptions, pens: Pens): string {
@@ -130,11 +141,15 @@ function budgets(summary: Summary, options: TableOptions, pens: Pens): string {
   );
 }
 
-/** Two policies of one arm, or one policy of two arms. Pairs that differ in both are in summary.json and on the page. */
-function answersOneQuestion({ first, second }: Comparison): boolean {
-  const [armA, policyA] = partsOf(first);
-  const [armB, policyB] = partsOf(second);
-  return armA === armB || policyA === policyB;
+/**
+ * Two policies of one arm, or one policy of two arms; where those are more than anybody reads, two policies of one arm alone.
+ * All pairs are in summary.json and on the page.
+ */
+function worthALine(items: readonly Comparison[]): Comparison[] {
+  const ofOneArm = ({ first, second }: Comparison) => partsOf(first)[0] === partsOf(second)[0];
+  const ofOnePolicy = ({ first, second }: Comparison) => partsOf(first)[1] === partsOf(second)[1];
+  const either = items.filter((item) => ofOneArm(item) || ofOnePolicy(item));
+  return either.length <= testsShown ? either : items.filter(ofOneArm).slice(0, testsShown);
 }
 
 function partsOf(reference: string): [arm: string, policy: string] {
@@ -143,8 +158,17 @@ function partsOf(reference: string): [arm: string, policy: string] {
 }
 
 function comparisons(summary: Summary, options: TableOptions, pens: Pens): string {
-  const shown = summary.comparisons.filter(answersOneQuestion);
-  if (shown.length === 0) return "";
+  const { comparisons: all } = summary;
+  const shown = worthALine(all);
+  const rest =
+    all.length <= testsShown
+      ? ""
+      : wrap(
+          `Shown: ${integer(shown.length)} of ${integer(all.length)} pairs; all are in summary.json and on the page.`,
+          options.width,
+          "",
+        );
+  if (shown.length === 0) return rest === "" ? "" : `${pens.bold("Paired tests")}\n${rest}`;
   const body = shown.map((item) => [
     item.first,
     item.second,
@@ -165,22 +189,23 @@ function comparisons(summary: Summary, options: TableOptions, pens: Pens): strin
     right("only second"),
     right("p"),
   ];
-  return titled(
-    "Paired tests (first minus second, on the same problems; only first: solved by the first alone; p not adjusted for the number of tests)",
-    layout(columns, body, body, options, pens),
-    options,
-    pens,
-  );
+  const title =
+    "Paired tests (first minus second, on the same problems; only first: solved by the first alone; p not adjusted for the number of tests)";
+  const lines = titled(title, layout(columns, body, body, options, pens), options, pens);
+  return rest === "" ? lines : `${lines}\n${rest}`;
 }
 
-function claims(items: readonly ClaimResult[], options: TableOptions, pens: Pens): string {
-  if (items.length === 0) return "";
+function claims({ claims: items, unjudged = [] }: Summary, options: TableOptions, pens: Pens): string {
+  if (items.length + unjudged.length === 0) return "";
   const pen = { supported: pens.good, refuted: pens.bad, inconclusive: pens.doubt, underpowered: pens.doubt };
   const lines = items.map((claim) => {
     const required = claim.required ? " (required)" : "";
     return `${pen[claim.verdict](claim.verdict.toUpperCase())}  ${claim.name}${required}\n${wrap(`${claim.statement}: ${claim.explanation}`, options.width, "  ")}`;
   });
-  return `${pens.bold("Claims")}\n${lines.join("\n")}`;
+  const open = unjudged.map(
+    (claim) => `${pens.doubt("OPEN")}  ${wrap(unjudgedSentence(claim), options.width - 6, "").replaceAll("\n", "\n  ")}`,
+  );
+  return `${pens.bold("Claims")}\n${[...lines, ...open].join("\n")}`;
 }
 
 function overlap(summary: Summary, options: TableOptions, pens: Pens): string {
@@ -206,43 +231,4 @@ function failures(summary: Summary, options: TableOptions, pens: Pens): string {
 
 function titled(title: string, body: string, options: TableOptions, pens: Pens): string {
   return `${pens.bold(wrap(title, options.width, ""))}\n${body}`;
-}
-
-/** Columns side by side when they fit, else a block of lines per row (then `whole`, where no cell is left blank). */
-function layout(
-  columns: readonly Column[],
-  rows: readonly string[][],
-  whole: readonly string[][],
-  options: TableOptions,
-  pens: Pens,
-): string {
-  const widths = columns.map((column, index) => Math.max(column.title.length, ...rows.map((row) => (row[index] ?? "").length)));
-  const total = widths.reduce((sum, width) => sum + width + 2, -2);
-  if (total > options.width) return blocks(columns, whole, pens);
-  const cell = (text: string, index: number) =>
-    columns[index]?.align === "right" ? text.padStart(widths[index] ?? 0) : text.padEnd(widths[index] ?? 0);
-  const line = (cells: readonly string[]) => cells.map(cell).join("  ").trimEnd();
-  return [pens.dim(line(columns.map((column) => column.title))), ...rows.map(line)].join("\n");
-}
-
-function blocks(columns: readonly Column[], rows: readonly string[][], pens: Pens): string {
-  const label = Math.max(...columns.map((column) => column.title.length));
-  const block = (row: readonly string[]) =>
-    columns.map((column, index) => `${pens.dim(column.title.padEnd(label))}  ${row[index] ?? ""}`).join("\n");
-  return rows.map(block).join("\n\n");
-}
-
-/** Words in lines of at most `width` columns, each line indented. Words longer than a line stand alone. */
-function wrap(text: string, width: number, indent: string): string {
-  const lines: string[] = [];
-  let line = "";
-  for (const word of text.split(/\s+/).filter((part) => part !== "")) {
-    if (line !== "" && indent.length + line.length + 1 + word.length > width) {
-      lines.push(indent + line);
-      line = word;
-    } else {
-      line = line === "" ? word : `${line} ${word}`;
-    }
-  }
-  return [...lines, indent + line].join("\n");
 }

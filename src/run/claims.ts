@@ -6,7 +6,7 @@ import { compare, type Graded } from "../evaluate/summary.ts";
 import { UserError } from "../lib/errors.ts";
 import { canonicalJson } from "../lib/hash.ts";
 import type { Plan } from "../plan/plan.ts";
-import type { ClaimResult, Comparison } from "../report/model.ts";
+import type { ClaimResult, Comparison, UnjudgedClaim } from "../report/model.ts";
 
 /** Verdicts by reference `arm/policy`. */
 export type GradedByReference = ReadonlyMap<string, readonly Graded[]>;
@@ -47,7 +47,7 @@ export function claimPairs(
   return pairs;
 }
 
-/** One result per pair. Pairs whose policies failed are left out: the failure is in the summary. */
+/** One result per pair. Pairs whose policies are not both graded are left out: `unjudgedClaims` names them. */
 export function judgeClaim(
   name: string,
   claim: ClaimSettings,
@@ -66,6 +66,17 @@ export function judgeClaim(
     return [
       { name: `${name}${point}`, statement, split: claim.on, verdict, required: claim.required, explanation, comparison },
     ];
+  });
+}
+
+/** The claims of which some pair has no verdict, each with the policies it waits for. */
+export function unjudgedClaims(config: ResolvedConfig, plan: Plan, graded: GradedByReference): UnjudgedClaim[] {
+  return Object.entries(config.file.claims).flatMap(([name, claim]) => {
+    const pairs = claimPairs(name, claim, config, plan);
+    const left = pairs.filter((pair) => pair.some(({ reference }) => !graded.has(reference)));
+    if (left.length === 0) return [];
+    const missing = new Set(left.flat().flatMap(({ reference }) => (graded.has(reference) ? [] : [reference])));
+    return [{ name, required: claim.required, pairs: pairs.length, left: left.length, missing: [...missing] }];
   });
 }
 

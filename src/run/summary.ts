@@ -7,7 +7,7 @@ import type { ArmPlan, Plan } from "../plan/plan.ts";
 import type { ArmSummary, SampleTree, Summary } from "../report/model.ts";
 import type { Artefact } from "../store/store.ts";
 import { rowsOfStep } from "../train/schedule.ts";
-import { judgeClaim } from "./claims.ts";
+import { judgeClaim, unjudgedClaims } from "./claims.ts";
 import { pairedTests } from "./comparisons.ts";
 import type { RunContext } from "./context.ts";
 import type { Executed } from "./execute.ts";
@@ -63,6 +63,7 @@ export async function gatherResults(
     arms,
     comparisons: pairedTests(plan, graded),
     claims,
+    unjudged: unjudgedClaims(config, plan, graded),
     overlap: await splitOverlaps(plan, artefacts),
     provenance: { code: context.code, machine: context.machine, stages: provenance(plan, executed) },
     failures: executed.failures.map(({ stage, cause, log, retry }) => ({ stage, cause, log, retry })),

@@ -16,6 +16,8 @@ export interface WorkerExit {
   readonly error?: string;
   /** What happened, as a clause, where code and signal do not tell it all: "rank 1 of 2 was killed by SIGKILL". */
   readonly reason?: string;
+  /** A rank ran out of memory inside what all ranks do together, which it cannot leave but by its end. */
+  readonly outOfMemory?: boolean;
 }
 
 export interface WorkerProcess {
@@ -80,9 +82,13 @@ function environmentOf(options: LocalLauncherOptions, threads: number, slot: num
   };
 }
 
+/** Exit code of a rank that ran out of memory where it could not say so (LOST_MEMORY in py/backtrail_worker/ranks/group.py). */
+export const outOfMemoryCode = 6;
+
 /** How a process ended, as a clause: "was killed by SIGKILL". */
 export function exitClause({ code, signal, error }: WorkerExit): string {
   if (error !== undefined) return `could not be started: ${error}`;
+  if (code === outOfMemoryCode) return "ran out of memory in the middle of a step";
   return signal ? `was killed by ${signal}` : `ended with exit code ${code}`;
 }
 

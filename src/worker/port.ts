@@ -29,7 +29,8 @@ export interface Chunk {
 
 /**
  * A sequence of stateful calls on one worker. Calls may be sent without waiting for earlier answers (pipelining); the
- * worker runs them in order. When the worker is lost every pending and later call rejects with SessionLost.
+ * worker runs them in order. When the worker is lost every pending and later call rejects with SessionLost, or with
+ * WorkerError "out-of-memory" where that was the cause.
  */
 export interface Session {
   readonly id: string;

@@ -20,7 +20,7 @@ export class PoolSession implements Session {
   readonly #ticket: SessionTicket;
   readonly #queue: Call[] = [];
   #hasModel = false;
-  #lost: SessionLost | undefined;
+  #lost: SessionLost | WorkerError | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(id: string, state: WorkerState, owner: SessionOwner) {
@@ -66,8 +66,10 @@ export class PoolSession implements Session {
   }
 
   /** The worker is gone: everything pending rejects. */
-  lose({ reason, stderr, calls }: Loss): void {
-    this.#lost = new SessionLost(this.worker, reason, stderr);
+  lose({ reason, stderr, calls, outOfMemory }: Loss): void {
+    this.#lost = outOfMemory
+      ? new WorkerError("out-of-memory", reason, { worker: this.worker, traceback: stderr })
+      : new SessionLost(this.worker, reason, stderr);
     for (const call of [...calls, ...this.#queue.splice(0)]) {
       call.settled = true;
       call.sink.reject(this.#lost);

@@ -5,7 +5,15 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { exitClause, failedLaunch, type Launch, type Launcher, type WorkerExit, type WorkerProcess } from "./launcher.ts";
+import {
+  exitClause,
+  failedLaunch,
+  type Launch,
+  type Launcher,
+  outOfMemoryCode,
+  type WorkerExit,
+  type WorkerProcess,
+} from "./launcher.ts";
 
 export interface RankGroup {
   /** Processes of one worker; on a GPU machine each has a GPU of its own. */
@@ -48,7 +56,8 @@ function launchRanks(single: Launcher, { ranks, deepspeed }: RankGroup, { start,
   const exited = Promise.all(ends).then(([ofLeader]) => {
     rmSync(folder, { recursive: true, force: true });
     const { rank, exit } = first ?? { rank: 0, exit: ofLeader as WorkerExit };
-    return { ...exit, reason: `rank ${rank} of ${ranks} ${exitClause(exit)}` };
+    const memory = exit.code === outOfMemoryCode ? { outOfMemory: true } : {};
+    return { ...exit, reason: `rank ${rank} of ${ranks} ${exitClause(exit)}`, ...memory };
   });
   const leader = processes[0] as WorkerProcess;
   return {

@@ -14,6 +14,8 @@ export interface Loss {
   readonly calls: readonly Call[];
   /** It died of its start, not of its work. */
   readonly early: boolean;
+  /** A smaller call may succeed where this one ended the worker. */
+  readonly outOfMemory: boolean;
   /** Set when another try is pointless. */
   readonly verdict?: WorkerError;
 }

@@ -250,6 +250,7 @@ export class WorkerState {
       stderr: this.#process.stderrTail(),
       calls,
       early,
+      outOfMemory: exit.outOfMemory ?? false,
       ...(verdict ? { verdict } : {}),
     });
     this.#resolveGone();

@@ -7,6 +7,7 @@ import type { Io } from "../../src/cli/io.ts";
 import { retryCommand } from "../../src/cli/retry.ts";
 import { runCommand } from "../../src/cli/run.ts";
 import { statusCommand } from "../../src/cli/status.ts";
+import { exitCode } from "../../src/lib/errors.ts";
 import type { Plan } from "../../src/plan/plan.ts";
 import type { Summary } from "../../src/report/model.ts";
 import { type RunState, readRunState } from "../../src/store/runState.ts";
@@ -214,12 +215,33 @@ describe("a stage whose input came out different since", () => {
   });
 });
 
-it("a claim whose arms were not all run is named as not judged", async () => {
-  const set = ["claims={better: {compare: [direct/greedy, greedy], expect: {}}}", "seed=7"];
-  const { io, err } = terminal();
-  expect(await runCommand(io, "x.yaml", runFlags({ set, only: ["base"] }))).toBe(0);
-  expect(err.join("")).toContain("claim better: not judged, since what it compares is not all made\n");
-  const whole = terminal();
-  expect(await runCommand(whole.io, "x.yaml", runFlags({ set }))).toBe(0);
-  expect(whole.err.join("")).not.toContain("not judged");
+describe("a claim whose arms were not all run", () => {
+  // A seed of its own for each: what the store has is judged, whatever --only says.
+  const claims = (required: boolean) => [
+    `claims={better: {compare: [direct/greedy, greedy], expect: {}, required: ${required}}}`,
+    `seed=${required ? 8 : 7}`,
+  ];
+  const reason = "not judged, since what it compares is not all made (not graded: direct/greedy)";
+
+  it("is named as not judged", async () => {
+    const set = claims(false);
+    const { io, err, out } = terminal();
+    expect(await runCommand(io, "x.yaml", runFlags({ set, only: ["base"] }))).toBe(0);
+    expect(err.join("")).toContain(`claim better: ${reason}\n`);
+    expect(out.join("")).toContain(`OPEN  better: ${reason}\n`);
+    const whole = terminal();
+    expect(await runCommand(whole.io, "x.yaml", runFlags({ set }))).toBe(0);
+    expect(whole.err.join("")).not.toContain("not judged");
+  });
+
+  it("is no success when the config requires it", async () => {
+    const { io, err, out } = terminal();
+    const flags = runFlags({ set: claims(true), only: ["base"], json: true });
+    expect(await runCommand(io, "x.yaml", flags)).toBe(exitCode.claimNotSupported);
+    expect(err.join("")).toContain(`claim better (required): ${reason}\n`);
+    expect(JSON.parse(out.join(""))).toMatchObject({
+      claims: [],
+      unjudged: [{ name: "better", required: true, pairs: 1, left: 1, missing: ["direct/greedy"] }],
+    });
+  });
 });

@@ -30,6 +30,14 @@ describe("one wrong key", () => {
       "x.yaml:5:32 data.train.backtrackShare: expected a number from 0 to 1, found 2",
     ],
     [`${good}train: {learningRate: .inf}\n`, "x.yaml:5:23 train.learningRate: expected a number above 0, found Infinity"],
+    [
+      `${good}data: {test: {sets: {seen: {size: 5}}}}\n`,
+      "x.yaml:5:22 data.test.sets.seen: this name is taken. Choose another than train, seen, unseen, dev",
+    ],
+    [
+      `${good}data: {test: {sets: {"a b": {size: 5}}}}\n`,
+      "x.yaml:5:22 data.test.sets.a b: letters, digits, dots, dashes and underscores only",
+    ],
     [`${good}train: {betas: [0.9, 2]}\n`, "x.yaml:5:22 train.betas.1: expected a number from 0 to 1, found 2"],
     [`${good}train: {betas: [0.9]}\n`, "x.yaml:5:16 train.betas: expected a list of 2, found [0.9]"],
     [`${good}train:\n`, "x.yaml:5:7 train: expected a map of keys, found nothing (null)"],
@@ -126,6 +134,11 @@ describe("the file as such", () => {
           .join(",")}]`,
     );
     expect(problemsOf(`${levels.join("\n")}\n`)[0]).toMatch(/Excessive alias count/);
+  });
+
+  it("names a key that would be left out without a word", () => {
+    const arms = `${good}sweep:\n  arms:\n    __proto__: {seed: 1}\n    other: {seed: 2}\n`;
+    expect(problemsOf(arms)).toEqual(["x.yaml:7:5 __proto__ cannot be a key. Choose another name"]);
   });
 
   it("tells of a key given twice and of everything else too", () => {

@@ -107,13 +107,6 @@ describe("problems of any puzzle", () => {
     const trained = new Set([...trainExamples(settings, 7)].map(({ prompt }) => prompt));
     expect(problems.filter(({ prompt }) => trained.has(prompt))).toEqual([]);
   });
-
-  it("refuse a set with the name of a split", () => {
-    const test = testDataSettings.parse({ sets: { seen: { size: 1 } } });
-    expect(() => testProblems({ puzzle: { kind: "toy" }, test, format: "climb" }, 7)).toThrow(
-      /data\.test\.sets\.seen: this name is taken/,
-    );
-  });
 });
 
 describe("solvers", () => {

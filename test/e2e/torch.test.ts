@@ -51,6 +51,19 @@ function trained(folder: string) {
 const attempts = (folder: string) =>
   Object.fromEntries(Object.entries(files(folder, "decode", "attempts.jsonl")).map(([key, data]) => [key, linesOf(data)]));
 
+/** The lines of each policy's decode artefact, where the store holds one of each. */
+function attemptsByPolicy(folder: string): Record<string, string[]> {
+  const read = (line = "{}") => JSON.parse(line) as { policy: string };
+  return Object.fromEntries(Object.values(attempts(folder)).map((lines) => [read(lines[0]).policy, lines]));
+}
+
+/** What a policy said to each problem. */
+const answers = (lines: readonly string[] = []) =>
+  lines.map((line) => {
+    const { problemId, answer, tokensGenerated } = JSON.parse(line) as Record<string, unknown>;
+    return { problemId, answer, tokensGenerated };
+  });
+
 /** Texts, tokens, counts and choices are equal; scores may differ in the last digits, since batches differ. */
 function sameAttempts(folder: string, calm: string): void {
   const found = attempts(folder);
@@ -201,6 +214,34 @@ print(json.dumps(tokenizer.decode(out[0][inputs["input_ids"].shape[1]:], skip_sp
     expect(code).toBe(0);
     expect(err).not.toContain("train backtracking: started");
     sameAttempts(folder, calm);
+  });
+
+  it("decodes the same greedy tokens on every engine, and strict ones byte for byte with one worker as with two", async () => {
+    const greedy = { policy: "greedy", maxNewTokens: 32 };
+    const decode = {
+      greedy,
+      reference: { ...greedy, engine: "reference" },
+      continuous: { ...greedy, engine: "continuous" },
+      strict: { ...greedy, strict: true },
+      b1: { policy: "self-backtrack", samples: 4, rounds: 1, maxNewTokens: 32, strict: true },
+    };
+    const changes = { "sweep.arms": {}, claims: {}, "data.test.seen": 10, "data.test.unseen": 0, decode };
+    const decodeAll = async (workers: number) => {
+      const folder = temporary();
+      cpSync(join(calm, "store"), join(folder, "store"), { recursive: true });
+      for (const kind of ["decode", "grade"]) rmSync(join(folder, "store", kind), { recursive: true });
+      const settings = Object.entries({ ...changes, "workers.count": workers });
+      const sets = settings.flatMap(([key, value]) => ["--set", `${key}=${JSON.stringify(value)}`]);
+      const { code, err } = await run([...arguments_(folder), ...sets], { env });
+      expect(err).toContain("0 failed");
+      expect(code).toBe(0);
+      return attemptsByPolicy(folder);
+    };
+    const [one, two] = [await decodeAll(1), await decodeAll(2)];
+    expect(Object.keys(one).sort()).toEqual(Object.keys(decode).sort());
+    expect([one.strict, one.b1]).toEqual([two.strict, two.b1]);
+    expect(answers(one.greedy)).toHaveLength(10);
+    for (const name of ["reference", "continuous", "strict"]) expect(answers(one[name])).toEqual(answers(one.greedy));
   });
 });
 

@@ -22,6 +22,11 @@ describe("differences", () => {
     ["data.train.size=200", "train base", ["its dataset differs: data.train.size 100 -> 200"]],
     ["data.train.size=200", "grade base/greedy", ["its dataset differs: data.train.size 100 -> 200"]],
     ["data.test.dev=3", "problems base", ["data.test.dev 2 -> 3"]],
+    [
+      "data.test.sets={constructor: {size: 3}}",
+      "problems base",
+      ['data.test.sets.constructor absent -> {"puzzle":{},"size":3}'],
+    ],
     ["data.test.dev=3", "decode base/greedy", ["its problems differ: data.test.dev 2 -> 3"]],
     ["grade.useAllNumbers=true", "grade base/greedy", ["grade.useAllNumbers false -> true"]],
     [

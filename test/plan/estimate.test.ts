@@ -180,7 +180,8 @@ describe("trainMemory", () => {
     // Per token and layer: 26 x 2048 + 4 x 2048 + 4 x 512 + 8 x 8192 = 129024 bytes; 16 layers.
     const memory = trainMemory(shape(llama1b), options);
     expect(memory.activations).toBe(16_384 * (16 * 129_024 + 8 * 2048));
-    expect(memory.logits).toBe(3 * 2 ** 28);
+    expect(memory.logits).toBe(3 * 2 ** 30);
+    expect(trainMemory(shape(llama1b), { ...options, compute: "float32" }).logits).toBe(3 * 2 ** 28);
     expect(trainMemory(shape(llama1b), { ...options, checkpointing: true }).activations).toBe(
       16_384 * (16 * 4 * 2048 + 129_024 + 8 * 2048),
     );

@@ -162,12 +162,15 @@ class FakeContext:
 
 
 class Driver:
-    """Calls primitives in this process; counts the calls of each session."""
+    """
+    Calls primitives in this process; counts the calls of each session. BACKTRAIL_TEST_DEVICE runs the tests
+    on another device than the CPU.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, device: str | None = None) -> None:
         from backtrail_worker.core.handlers import TensorSide
 
-        self.side = TensorSide("cpu", 1, {})
+        self.side = TensorSide(device or os.environ.get("BACKTRAIL_TEST_DEVICE", "cpu"), 1, {})
         self.context = FakeContext()
         self._seq: dict[str, int] = {}
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from backtrail_worker.core.device import DeviceFacts, device_facts, machine_bytes
+from backtrail_worker.core import device as device_module
+from backtrail_worker.core.device import DeviceFacts, device_facts, device_name, machine_bytes
 
 GIB = 1 << 30
 
@@ -78,3 +79,18 @@ def test_what_cannot_be_told_is_unknown() -> None:
     assert device_facts("auto", None, Driver(start=999)) == DeviceFacts(None, None)
     assert device_facts("cpu", "0,1", Driver()) == DeviceFacts(machine_bytes(), 0)
     assert (machine_bytes() or 0) > 1 << 28
+
+
+def test_a_machine_without_a_gpu_node_is_a_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device_module, "GPU_NODES", ("/nowhere/nvidiactl",))
+    assert device_facts("auto", None) == DeviceFacts(machine_bytes(), 0)
+    monkeypatch.setattr(device_module, "GPU_NODES", ("/dev/null",))
+    monkeypatch.setattr(device_module, "_nvml", lambda: None)
+    assert device_facts("auto", None) == DeviceFacts(None, None)
+
+
+def test_auto_is_told_by_the_name_of_what_it_will_be() -> None:
+    assert device_name("auto", device_facts("auto", "1", Driver())) == "cuda"
+    assert device_name("auto", device_facts("auto", "", Driver())) == "cpu"
+    assert device_name("auto", DeviceFacts(None, None)) == "auto"
+    assert device_name("cuda:1", DeviceFacts(None, None)) == "cuda:1"

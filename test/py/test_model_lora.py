@@ -1,7 +1,9 @@
 # LoRA: what is trained, what is saved, what is refused; the arithmetic against float64.
 from __future__ import annotations
 
+import gc
 import importlib
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -162,3 +164,18 @@ def test_without_peft_it_says_what_to_install(
     with pytest.raises(WorkerFault, match=r"peft is not installed .*pip install 'peft>=0\.17'") as caught:
         open_session(driver, tokenizer)
     assert caught.value.code == "lora"
+
+
+@needs_peft
+def test_unload_gives_the_memory_back_at_once(driver: Driver, tokenizer: Path) -> None:
+    open_session(driver, tokenizer)
+    train(driver, 1, 1)
+    gc.collect()
+    gc.disable()
+    try:
+        # An adapted model holds itself: without a collection it would stay.
+        parameter = weakref.ref(next(model_of(driver).parameters()))
+        driver.call("unload", {})
+        assert parameter() is None
+    finally:
+        gc.enable()

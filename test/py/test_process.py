@@ -411,7 +411,7 @@ def test_a_damaged_message_is_counted_and_sent_again_after_hello(coordinator: Co
 
 def test_hello_tells_the_device(coordinator: Coordinator) -> None:
     hello = coordinator.greet()
-    assert hello["gpus"] == 0
+    assert (hello["device"], hello["gpus"]) == ("cpu", 0)
     assert hello["deviceMemoryBytes"] > 1 << 28
     assert hello["modelsKept"] == 2
 

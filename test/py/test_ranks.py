@@ -14,15 +14,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from backtrail_worker.protocol import Arrays, pack_bins
-from backtrail_worker.ranks.group import LOST_STEP
+import torch
+from backtrail_worker.protocol import Arrays, pack_bins, unpack_bins
+from backtrail_worker.ranks import group as group_module
+from backtrail_worker.ranks.group import LOST_MEMORY, LOST_PEER, LOST_STEP, Group
 from backtrail_worker.ranks.reduced import deal
 from safetensors.numpy import load_file
 
 from conftest import ROOT, Driver, rows, spec, sums, write_shard, write_tokenizer
-from test_process import Coordinator
+from test_process import Coordinator, generate_params
 
 NO_DEEPSPEED = "DeepSpeed is not installed (README: DeepSpeed): ZeRO is not tested here"
+# DeepSpeed compiles an operation when it is first used on a CPU: one to three minutes, once on a machine.
+FIRST_START_S = 300.0
 SIDES = ["plain", *(f"zero-{stage}" for stage in (1, 2, 3))]
 
 
@@ -50,6 +54,9 @@ class Ranks(Coordinator):
         self.others.append(super().spawn(rank=1))
         return super().spawn()
 
+    def receive(self, *kinds: str, deadline: float = FIRST_START_S) -> tuple[dict[str, Any], list[bytes]]:
+        return super().receive(*kinds, deadline=deadline)
+
     def call(self, primitive: str, params: dict[str, Any], arrays: Arrays | None = None) -> dict[str, Any]:
         """One session call and its result."""
         name = self.send_call(primitive, params, arrays)
@@ -72,9 +79,24 @@ class Ranks(Coordinator):
         )
         return name
 
-    def open(self, session: str, tokenizer: Path, shard: dict[str, str]) -> dict[str, Any]:
+    def generated(self, name: str) -> tuple[dict[int, tuple[str, list[int], int]], dict[str, Any]]:
+        """The completions of a generate call, and its result."""
+        chunks: list[tuple[list[str], Arrays]] = []
+        while True:
+            message, frames = self.receive("chunk", "result", "error")
+            if message["kind"] != "chunk":
+                assert message["kind"] == "result", message
+                self.send("ack", id=name, attempt=1)
+                return completions(chunks), message["result"]
+            bins = [tuple(item) for item in message["bins"]]
+            chunks.append((message["texts"], unpack_bins(bins, frames)))
+            self.send("ack", id=name, attempt=1, seq=message["seq"])
+
+    def open(
+        self, session: str, tokenizer: Path, shard: dict[str, str], dtype: str = "float32"
+    ) -> dict[str, Any]:
         self.session, self.seq = session, 0
-        return prepare(self.call, tokenizer, shard)
+        return prepare(self.call, tokenizer, shard, dtype)
 
     def close(self) -> None:
         for other in self.others:
@@ -83,9 +105,9 @@ class Ranks(Coordinator):
         super().close()
 
 
-def prepare(call: Any, tokenizer: Path, shard: dict[str, str]) -> dict[str, Any]:
+def prepare(call: Any, tokenizer: Path, shard: dict[str, str], dtype: str = "float32") -> dict[str, Any]:
     """A model and a dataset; the model's info."""
-    loaded: dict[str, Any] = call("load_model", {"model": spec(tokenizer)})
+    loaded: dict[str, Any] = call("load_model", {"model": spec(tokenizer, dtype=dtype)})
     call("load_dataset", {"dataset": "d", "shards": [shard], "maxTokens": 64, "overlong": "refuse"})
     return loaded["info"]
 
@@ -101,6 +123,29 @@ def inline(seed: int, lengths: list[int]) -> Arrays:
         "lengths": np.array(lengths, dtype=np.int32),
         "tokenWeights": np.concatenate(weights).astype(np.float32) / sum(lengths),
     }
+
+
+def decoding(counts: list[int]) -> Arrays:
+    """Prefixes of different lengths with so many completions each."""
+    total = sum(counts)
+    return {
+        "tokens": np.arange(sum(range(2, 2 + len(counts))), dtype=np.int32) % 17 + 3,
+        "lengths": np.arange(2, 2 + len(counts), dtype=np.int32),
+        "counts": np.array(counts, dtype=np.int32),
+        "seeds": np.arange(2 * total, dtype=np.uint32).reshape(total, 2),
+        "budgets": np.full(total, 12, dtype=np.int32),
+    }
+
+
+def completions(chunks: list[tuple[list[str], Arrays]]) -> dict[int, tuple[str, list[int], int]]:
+    """Text, tokens and finish of each completion; none comes twice."""
+    found: dict[int, tuple[str, list[int], int]] = {}
+    for texts, arrays in chunks:
+        parts = np.split(arrays["tokens"], np.cumsum(arrays["lengths"])[:-1])
+        for at, index in enumerate(arrays["completion"].tolist()):
+            assert index not in found
+            found[index] = (texts[at], parts[at].tolist(), int(arrays["finish"][at]))
+    return found
 
 
 # Micro-batches of the steps: more rows than ranks, an odd number, fewer rows than ranks, packed ones, and one
@@ -205,6 +250,37 @@ def test_training_on_two_ranks_is_training_on_one(
     close(train(lambda *call: driver.call(*call).result, 2, len(STEPS)), found[len(first) :])
 
 
+def test_bfloat16_on_two_ranks_is_bfloat16_on_one(ranks: Ranks, data: tuple[Path, dict[str, str]]) -> None:
+    driver = Driver()
+    prepare(lambda *call: driver.call(*call).result, *data, "bfloat16")
+    expected = train(lambda *call: driver.call(*call).result, 0, len(STEPS))
+    assert ranks.open("low", *data, "bfloat16")["dtype"] == "bfloat16"
+    # Other rows beside one another round otherwise, by 2^-8 an element.
+    for one, other in zip(train(ranks.call, 0, len(STEPS)), expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=5e-3, atol=5e-3)
+
+
+def test_a_generate_call_is_shared_out_and_its_tokens_are_those_of_one_process(
+    ranks: Ranks, data: tuple[Path, dict[str, str]]
+) -> None:
+    model, arrays = spec(data[0]), decoding([3, 1, 2, 5, 4])
+    driver = Driver()
+    alone = driver.free("generate", generate_params(model, stops=["Goal!"]), arrays)
+    expected = completions(driver.context.chunks)
+    # One prefix too: a rank then has none.
+    for some in (decoding([3]), arrays):
+        ranks.job("g", "generate", generate_params(model, stops=["Goal!"]), some)
+        found, result = ranks.generated("g")
+        assert found == {index: expected[index] for index in range(int(some["counts"].sum()))}
+    assert result == alone.result
+
+    # What cannot be read is refused by all, and the group lives on.
+    ranks.job("bad", "generate", generate_params(model), arrays | {"counts": arrays["counts"][:1]})
+    assert ranks.error("bad")["code"] == "bad-request"
+    ranks.job("g", "generate", generate_params(model, stops=["Goal!"]), arrays)
+    assert ranks.generated("g")[0] == expected
+
+
 def test_a_failure_on_one_rank_breaks_the_session_on_all_and_spares_the_group(
     ranks: Ranks, data: tuple[Path, dict[str, str]], alone: tuple[list[list[float]], Path]
 ) -> None:
@@ -253,6 +329,32 @@ def test_nothing_is_pickled_between_ranks_nor_on_disk() -> None:
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
                 assert (node.value.id, node.attr) not in {(a, b) for a in ("torch", "dist") for b in pickling}
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory"), LOST_MEMORY),
+        (RuntimeError("CUDA error: out of memory"), LOST_MEMORY),
+        (RuntimeError("Connection closed by peer"), LOST_PEER),
+        (AssertionError("ranks are out of step"), LOST_STEP),
+    ],
+)
+def test_what_ends_a_rank_is_told_by_its_exit_code(
+    monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int
+) -> None:
+    group = Group.__new__(Group)
+    group.rank, group.ranks = 1, 2
+    waited: list[float] = []
+    monkeypatch.setattr(group_module.time, "sleep", waited.append)
+    monkeypatch.setattr(group_module.os, "_exit", sys.exit)
+    with pytest.raises(SystemExit) as ended:
+        group.broken(error)
+    assert ended.value.code == code
+    # Who lost a peer leaves the first word to it.
+    assert bool(waited) == (code == LOST_PEER)
+    launcher = (ROOT / "src" / "worker" / "launcher.ts").read_text()
+    assert f"outOfMemoryCode = {LOST_MEMORY};" in launcher
 
 
 def test_rows_are_dealt_evenly_each_to_one_rank() -> None:

@@ -62,6 +62,12 @@ def test_no_more_logits_are_held_than_the_bound_allows(monkeypatch: pytest.Monke
     assert seen == [4 * V] * 5 + [3 * V]
 
 
+def test_a_gpu_holds_more_logits_than_the_cpu() -> None:
+    cpu, gpu = (head_module.logits_at_once(torch.device(name)) for name in ("cpu", "cuda:1"))
+    # As src/plan/estimate.ts has them.
+    assert (cpu, gpu) == (2**26, 2**28)
+
+
 def test_a_frozen_head_gets_no_gradient() -> None:
     layer, hidden_ND, labels_N, weights_N = layer_and_hidden()
     layer.weight.requires_grad_(False)

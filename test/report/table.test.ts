@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { renderHtml } from "../../src/report/html.ts";
 import { renderTable } from "../../src/report/table.ts";
 import { summary } from "./fixture.ts";
 
@@ -50,4 +51,51 @@ describe("renderTable", () => {
     const text = renderTable({ ...summary, overlap: { "train / seen": 3 } }, { colour: false, width: 100 });
     expect(text).toContain("train / seen: 3 shared problems");
   });
+});
+
+describe("renderTable of a sweep with axes", () => {
+  const point = (lr: number) => `backtracking/learningRate=${lr}/width=64/steps=60`;
+  const points = Array.from({ length: 12 }, (_, index) => point(index));
+  const arms = points.flatMap((name) => summary.arms.slice(0, 1).map((arm) => ({ ...arm, name })));
+  const comparisons = points.flatMap((first, index) =>
+    points.slice(index).flatMap((second) => {
+      const [any] = summary.comparisons;
+      if (any === undefined) throw new Error("the fixture has comparisons");
+      return { ...any, first: `${first}/greedy`, second: `${second}/${first === second ? "b0" : "greedy"}` };
+    }),
+  );
+  const large = { ...summary, arms, comparisons };
+  const text = renderTable(large, { colour: false, width: 120 });
+
+  it("numbers arms of long names, tells each once, and keeps a row to a line", () => {
+    expect(text).toContain(` #1  ${point(0)}\n`);
+    expect(text.split(point(3))).toHaveLength(2);
+    expect(text).toMatch(/^#12\/greedy +seen +500 /m);
+  });
+
+  it("shows two policies of one arm when all pairs would be too many, and says how many there are", () => {
+    expect(text.match(/^#\d+\/greedy +#\d+\/b0 /gm)).toHaveLength(12);
+    expect(text).not.toMatch(/^#1\/greedy +#2\/greedy/m);
+    expect(text).toContain("Shown: 12 of 78 pairs; all are in summary.json and on the page.");
+    expect(text.split("\n").length).toBeLessThan(140);
+  });
+
+  it("tells the range of what many trainings differ in", () => {
+    const budget = arms[0]?.budget;
+    if (budget === null || budget === undefined) throw new Error("the fixture's arm was trained");
+    const varied = arms.map((arm, index) => ({ ...arm, budget: { ...budget, steps: 100 * (index + 1) } }));
+    const table = renderTable({ ...large, arms: varied }, { colour: false, width: 160 });
+    expect(table).toContain("Not equal: steps (100 to 1.2k).");
+  });
+});
+
+it("a claim that was not judged is told with what it waits for, on the page as well", () => {
+  const unjudged = [{ name: "helps", required: true, pairs: 3, left: 2, missing: ["a/b1", "b/b1", "c/b1", "d/b1"] }];
+  const without = { ...summary, claims: [], unjudged };
+  const sentence =
+    "helps (required): not judged for 2 of 3 pairs, since what it compares is not all made (not graded: a/b1, b/b1, c/b1 and 1 more)";
+  expect(renderTable(without, { colour: false, width: 200 })).toContain(`Claims\nOPEN  ${sentence}\n`);
+  const page = renderHtml(without, { losses: {}, samples: [] });
+  expect(page).toContain(`Claim ${sentence}.`);
+  expect(page).not.toContain("This sweep makes no claim.");
 });

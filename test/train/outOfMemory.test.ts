@@ -9,24 +9,25 @@ import { openTrainJournal } from "../../src/store/trainJournal.ts";
 import type { StepRecord } from "../../src/train/journal.ts";
 import { trainSft } from "../../src/train/sft.ts";
 import { localLauncher } from "../../src/worker/launcher.ts";
+import { torchrunLauncher } from "../../src/worker/torchrun.ts";
 import { mockPool, temporaryDirectory, tinyModel, tokenizerDirectory, workedRows, writeShard } from "../worker/helpers.ts";
 
 const python = process.env.BACKTRAIL_PYTHON ?? fileURLToPath(new URL("../../.venv/bin/python", import.meta.url));
 
-/** A program that starts the worker, in which more than two sequences are more than memory holds. */
-function smallMachine(): string {
+/** A program that starts the worker, in which more than two sequences are more than memory holds: what then happens. */
+function smallMachine(then: string): string {
   const directory = temporaryDirectory();
   const script = join(directory, "small.py");
   const program = join(directory, "python");
   writeFileSync(
     script,
-    `import runpy
+    `import os, runpy
 from backtrail_worker.train import batch
 
 def small(lay_out):
     def within(sequences, pad):
         if len(sequences) > 2:
-            raise MemoryError("8 GiB")
+            ${then}
         return lay_out(sequences, pad)
     return within
 
@@ -39,8 +40,8 @@ runpy.run_module("backtrail_worker", run_name="__main__", alter_sys=True)
   return program;
 }
 
-async function train(program: string, packing: boolean) {
-  const launcher = localLauncher({ flavour: "torch", python: program, environment: process.env });
+async function train(program: string, packing: boolean, ranks = 1) {
+  const launcher = torchrunLauncher(localLauncher({ flavour: "torch", python: program, environment: process.env }), { ranks });
   const { pool } = await mockPool({ launcher, threads: 1, device: "cpu" });
   const workDirectory = temporaryDirectory();
   const outputDirectory = join(temporaryDirectory(), "checkpoint");
@@ -74,7 +75,7 @@ async function train(program: string, packing: boolean) {
 
 test("memory for two rows only: the step is halved until it fits and gives what a large machine gives", async () => {
   const large = await train(python, false);
-  const small = await train(smallMachine(), true);
+  const small = await train(smallMachine('raise MemoryError("8 GiB")'), true);
   expect([...large.notices]).toEqual([undefined]);
   expect([...small.notices]).toEqual(["out of memory with 4 examples in a forward pass: now 2 at most"]);
   expect(large.records.every(({ microBatch, packed }) => microBatch === 8 && !packed)).toBe(true);
@@ -87,4 +88,11 @@ test("memory for two rows only: the step is halved until it fits and gives what 
   }
   expect(small.result.restarts).toBe(0);
   expect(existsSync(join(small.outputDirectory, "model.safetensors"))).toBe(true);
+}, 180_000);
+
+test("two ranks that run out of memory inside a common step end, and a new group gets smaller parts", async () => {
+  const { result, notices, records } = await train(smallMachine("os._exit(6)"), false, 2);
+  expect([...notices]).toEqual(["out of memory with 8 examples in a forward pass: now 4 at most"]);
+  expect(records.map(({ step, microBatch }) => [step, microBatch])).toEqual([1, 2, 3, 4, 5, 6].map((step) => [step, 4]));
+  expect(result).toMatchObject({ restarts: 0, info: { ranks: 2 } });
 }, 180_000);

@@ -1,6 +1,6 @@
 // Workers of several ranks: the end of one is the end of all, told with its name and last words, and training goes on from
 // its checkpoint on a new group. Stand-ins in shell for what does not need torch, two real ranks for what does.
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
@@ -13,7 +13,7 @@ import { openTrainJournal } from "../../src/store/trainJournal.ts";
 import { trainSft } from "../../src/train/sft.ts";
 import { localLauncher } from "../../src/worker/launcher.ts";
 import { createPool, type Pool } from "../../src/worker/pool.ts";
-import { torchrunLauncher } from "../../src/worker/torchrun.ts";
+import { type RankGroup, torchrunLauncher } from "../../src/worker/torchrun.ts";
 import { alive, temporaryDirectory, tinyModel, tokenizerDirectory, until, workedRows, writeShard } from "./helpers.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -79,6 +79,13 @@ describe("a group of ranks", { timeout: 20_000 }, () => {
     await close();
   });
 
+  it("tells a rank that ran out of memory in the middle of a step from other deaths", async () => {
+    const { one, close } = standIns(2, '[ "$rank" = 1 ] || exec sleep 60\nsleep 0.5; exit 6');
+    const reason = "rank 1 of 2 ran out of memory in the middle of a step";
+    expect(await one.exited).toEqual({ code: 6, signal: null, reason, outOfMemory: true });
+    await close();
+  });
+
   it("ends when rank 0 has said goodbye", async () => {
     const { one, seen, close } = standIns(2, '[ "$rank" = 0 ] || exec sleep 60\nsleep 0.5; exit 0');
     expect(await one.exited).toEqual({ code: 0, signal: null, reason: "rank 0 of 2 ended with exit code 0" });
@@ -98,11 +105,16 @@ describe("a group of ranks", { timeout: 20_000 }, () => {
 const steps = 12;
 const settings = trainSettings.parse({ steps, batch: { examples: 4, microBatch: 3 }, checkpointEvery: 4, learningRate: 1e-3 });
 
+const hasDeepspeed =
+  spawnSync(python, ["-c", "import importlib.util as u, sys; sys.exit(not u.find_spec('deepspeed'))"]).status === 0;
+const plain = { sharding: "none", group: { ranks: 2 } };
+const zero2 = { sharding: "zero-2", group: { ranks: 2, deepspeed: { zero_optimization: { stage: 2 } } } };
+
 /** A pool of one worker of two real ranks, and why workers were lost. */
-async function pairPool() {
+async function pairPool(group: RankGroup) {
   const lost: string[] = [];
   const pool = await createPool({
-    launcher: torchrunLauncher(localLauncher({ flavour: "torch", python, environment: process.env }), { ranks: 2 }),
+    launcher: torchrunLauncher(localLauncher({ flavour: "torch", python, environment: process.env }), group),
     size: 1,
     threads: 1,
     device: "cpu",
@@ -146,21 +158,26 @@ async function train(pool: Pool, atStep6: (rank1: number) => void) {
   }
 }
 
-describe("training on two ranks", { timeout: 120_000 }, () => {
-  it("survives the death of a rank: a new group, the last checkpoint, the same losses and weights", async () => {
-    const { pool, lost } = await pairPool();
-    const calm = await train(pool, () => undefined);
-    expect(calm.result.info).toMatchObject({ ranks: 2, sharding: "none" });
-    expect(lost).toEqual([]);
-    const stormy = await train(pool, (rank1) => process.kill(rank1, "SIGKILL"));
-    expect(lost).toEqual(["rank 1 of 2 was killed by SIGKILL"]);
-    expect(stormy.result.restarts).toBe(1);
-    expect(stormy.losses).toHaveLength(steps);
-    expect(stormy.losses).toEqual(calm.losses);
-    expect(stormy.weights.equals(calm.weights)).toBe(true);
-    await pool.close();
-    expect(ranksOf(process.pid)).toEqual([]);
-  });
+// The first start of DeepSpeed on a machine compiles for some minutes.
+describe("training on two ranks", { timeout: 600_000 }, () => {
+  const sides = hasDeepspeed ? [plain, zero2] : [plain];
+  it.each(sides)(
+    "survives the death of a rank ($sharding): a new group, the last checkpoint, the same losses and weights",
+    async ({ sharding, group }) => {
+      const { pool, lost } = await pairPool(group);
+      const calm = await train(pool, () => undefined);
+      expect(calm.result.info).toMatchObject({ ranks: 2, sharding });
+      expect(lost).toEqual([]);
+      const stormy = await train(pool, (rank1) => process.kill(rank1, "SIGKILL"));
+      expect(lost).toEqual(["rank 1 of 2 was killed by SIGKILL"]);
+      expect(stormy.result.restarts).toBe(1);
+      expect(stormy.losses).toHaveLength(steps);
+      expect(stormy.losses).toEqual(calm.losses);
+      expect(stormy.weights.equals(calm.weights)).toBe(true);
+      await pool.close();
+      expect(ranksOf(process.pid)).toEqual([]);
+    },
+  );
 
   it("leaves no rank and no folder behind when its coordinator is killed with SIGKILL", async () => {
     const script = fileURLToPath(new URL("./fixtures/torchrunCoordinator.ts", import.meta.url));

@@ -9,6 +9,8 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
+# One of them is there wherever PyTorch may find a GPU: NVIDIA's driver, AMD's, Windows' under WSL.
+GPU_NODES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
@@ -31,7 +33,7 @@ def device_facts(
     Of "cpu": the machine's memory and no GPU. Of "auto" and "cuda...": the GPUs that `visible`
     (CUDA_VISIBLE_DEVICES) lets through, their memory summed. None without a driver that can be asked.
     """
-    if device == "cpu":
+    if device == "cpu" or (device == "auto" and driver is None and not any(map(os.path.exists, GPU_NODES))):
         return DeviceFacts(machine_bytes(), 0)
     driver = driver or _nvml()
     if driver is None:
@@ -51,6 +53,13 @@ def device_facts(
         return DeviceFacts(None, len(sizes))
     known = [size for size in sizes if size is not None]
     return DeviceFacts(sum(known) if len(known) == len(sizes) else None, len(sizes))
+
+
+def device_name(device: str, facts: DeviceFacts) -> str:
+    """What "auto" will turn out to be, "auto" where that cannot be told yet; any other name is its own."""
+    if device != "auto" or facts.gpus is None:
+        return device
+    return "cuda" if facts.gpus > 0 else "cpu"
 
 
 def machine_bytes() -> int | None:

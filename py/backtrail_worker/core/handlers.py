@@ -50,6 +50,12 @@ MUTATING = frozenset({"load_model", "forward_backward", "optim_step", "restore"}
 TRAINING_BYTES = 16
 
 
+def out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out, on the GPU or the CPU."""
+    known = isinstance(error, torch.OutOfMemoryError | MemoryError)
+    return known or any(part in str(error) for part in OUT_OF_MEMORY)
+
+
 class TensorSide:
     """The `Handler` of the torch worker."""
 
@@ -59,12 +65,15 @@ class TensorSide:
         threads: int,
         versions: dict[str, str],
         make_updates: Callable[[Loaded], Updates] = Updates,
+        mine: Callable[[list[int]], list[int]] = lambda sizes: list(range(len(sizes))),
     ) -> None:
+        """`mine`: which prefixes of a generate call this process decodes, by their tokens."""
         if threads > 0:
             torch.set_num_threads(threads)
         self._device_name = device
         self._versions = versions
         self._make_updates = make_updates
+        self._mine = mine
         self._sessions: Sessions[Trainer] = Sessions()
         self._models: OrderedDict[str, Loaded] = OrderedDict()
         self._described: OrderedDict[str, Described] = OrderedDict()
@@ -96,10 +105,7 @@ class TensorSide:
 
     def fault_of(self, error: BaseException) -> WorkerFault | None:
         """Out of memory, on the GPU or the CPU."""
-        text = str(error)
-        if isinstance(error, torch.OutOfMemoryError | MemoryError) or any(
-            part in text for part in OUT_OF_MEMORY
-        ):
+        if out_of_memory(error):
             self._drop_boards()
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
@@ -228,6 +234,7 @@ class TensorSide:
     def _generate(self, params: Generate, arrays: Arrays, context: Context) -> Answer:
         loaded = self._model(params.model)
         groups = read_groups(arrays, loaded)
+        groups = [groups[index] for index in self._mine([group.tokens for group in groups])]
         if params.beams == "beam-sample":
             return beam_sample(loaded, groups, params, context)
         return generate(loaded, groups, params, context)

@@ -20,6 +20,11 @@ class Group:
     prefix: list[int]
     completions: list[Completion]
 
+    @property
+    def tokens(self) -> int:
+        """Of the prefix and of the longest completions that can come about."""
+        return len(self.prefix) + sum(min(item.budget, item.room) for item in self.completions)
+
 
 def read_groups(arrays: Arrays, loaded: Loaded) -> list[Group]:
     """Checks the bins of generate. Raises RequestError."""

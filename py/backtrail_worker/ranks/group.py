@@ -16,6 +16,7 @@ import torch
 import torch.distributed as dist
 
 from backtrail_worker.core.call import WorkerFault
+from backtrail_worker.core.handlers import out_of_memory
 from backtrail_worker.protocol import RankStart
 from backtrail_worker.ranks.wire import Status, exchange
 
@@ -23,7 +24,8 @@ from backtrail_worker.ranks.wire import Status, exchange
 FOREVER = timedelta(days=365)
 # A rank whose peer is gone leaves the first word to the peer: the launcher ends it long before.
 GRACE_S = 20.0
-LOST_PEER, LOST_STEP = 4, 5
+# The last one is known to the coordinator, which deals the step into smaller parts (src/worker/launcher.ts).
+LOST_PEER, LOST_STEP, LOST_MEMORY = 4, 5, 6
 
 
 class Elsewhere(WorkerFault):
@@ -91,10 +93,11 @@ class Group:
         An error inside what all ranks do together: this process ends, and with it the group. After a lost
         connection it waits to be ended, so that the first rank to die is the one at fault.
         """
-        lost = isinstance(error, RuntimeError) and not isinstance(error, torch.OutOfMemoryError)
+        memory = out_of_memory(error)
+        lost = isinstance(error, RuntimeError) and not memory
         traceback.print_exception(error, file=sys.stderr)
         print(f"rank {self.rank} of {self.ranks}: the group cannot go on: {error}", file=sys.stderr)
         sys.stderr.flush()
         if lost:
             time.sleep(GRACE_S)
-        os._exit(LOST_PEER if lost else LOST_STEP)
+        os._exit(LOST_MEMORY if memory else LOST_PEER if lost else LOST_STEP)

@@ -1,6 +1,6 @@
-# Rank 0 answers the coordinator and hands every session call to the other ranks first; all run the same code
-# on the same call, each with its share of the rows. Free calls are answered by rank 0 alone. Knows no
-# socket.
+# Rank 0 answers the coordinator and hands every session call and every generate to the other ranks first; all
+# run the same code on the same call, each with its share of the rows or prefixes. Other free calls are
+# answered by rank 0 alone. Knows no socket.
 """Leading a group of ranks, and following."""
 
 from __future__ import annotations
@@ -19,32 +19,42 @@ from backtrail_worker.core.handlers import MUTATING, TensorSide
 from backtrail_worker.model.load import Loaded
 from backtrail_worker.protocol import Arrays, RankStart, RequestError, SessionRef, WorkerStart, read_params
 from backtrail_worker.ranks.group import Elsewhere, Group
-from backtrail_worker.ranks.reduced import Reduced
-from backtrail_worker.ranks.wire import Message, Status, receive, send
+from backtrail_worker.ranks.reduced import Reduced, deal
+from backtrail_worker.ranks.wire import Message, Status, give, receive, send, take
 from backtrail_worker.train.updates import Updates
+
+# Calls of which each rank does a part, so that their results are to be summed.
+DEALT = frozenset({"forward_backward", "generate"})
+
+
+# A call of no session, as it goes to the other ranks.
+FREE = SessionRef("", 0)
 
 
 class Silent:
-    """The `Context` of ranks that nobody listens to."""
+    """The `Context` of ranks that nobody listens to; chunks wait for rank 0."""
+
+    def __init__(self) -> None:
+        self.chunks: list[tuple[list[str], Arrays]] = []
 
     def check(self) -> None: ...
 
     def progress(self, done: float, total: float) -> None: ...
 
-    def chunk(self, texts: list[str], arrays: Arrays) -> None: ...
+    def chunk(self, texts: list[str], arrays: Arrays) -> None:
+        self.chunks.append((texts, arrays))
 
 
 def _sums(primitive: str, answer: Answer) -> dict[str, float]:
-    return dict(answer.result) if primitive == "forward_backward" else {}
+    return dict(answer.result) if primitive in DEALT else {}
 
 
 def together(group: Group, side: TensorSide, request: Request, context: Context) -> Answer:
     """
-    Runs a session call on this rank and learns how it went on the others. The losses and counts of
-    forward_backward are summed. Raises what this rank raised, or WorkerFault for another.
+    Runs a call on this rank and learns how it went on the others. The losses and counts of forward_backward
+    and generate are summed. Raises what this rank raised, or WorkerFault for another.
     """
-    assert request.session is not None
-    name, primitive = request.session.id, request.primitive
+    session, primitive = request.session, request.primitive
     try:
         answer = side.answer(request, context)
     except Elsewhere:
@@ -59,10 +69,10 @@ def together(group: Group, side: TensorSide, request: Request, context: Context)
     try:
         statuses = group.conclude(Status("done", sums=_sums(primitive, answer)))
     except WorkerFault as fault:
-        if primitive in MUTATING:
-            side.break_off(name, f"call {request.session.seq} ({primitive}) failed: {fault}")
+        if session is not None and primitive in MUTATING:
+            side.break_off(session.id, f"call {session.seq} ({primitive}) failed: {fault}")
         raise
-    if primitive != "forward_backward":
+    if primitive not in DEALT:
         return answer
     found = answer.result
     totals = {key: type(found[key])(sum(one.sums[key] for one in statuses)) for key in found}
@@ -84,12 +94,26 @@ class Leader:
         self._group, self._side = group, side
 
     def answer(self, request: Request, context: Context) -> Answer:
-        """Answers one checked call, session calls with all ranks."""
-        if request.session is None:
+        """Answers one checked call, session calls and generate with all ranks."""
+        free = request.session is None
+        if free and request.primitive != "generate":
             return self._side.answer(request, context)
         params: Any = msgspec.to_builtins(request.params)
-        self._send(Message(request.primitive, params, request.session.id, request.session.seq, []), request)
-        return together(self._group, self._side, request, context)
+        session = request.session or FREE
+        self._send(Message(request.primitive, params, session.id, session.seq, []), request)
+        answer = together(self._group, self._side, request, context)
+        if free:
+            self._forward(context)
+        return answer
+
+    def _forward(self, context: Context) -> None:
+        """The other ranks' chunks, as if they were ours. All are taken before the first may be cancelled."""
+        try:
+            chunks = [one for rank in range(1, self._group.ranks) for one in take(self._group.control, rank)]
+        except RuntimeError as error:
+            self._group.broken(error)
+        for texts, arrays in chunks:
+            context.chunk(texts, arrays)
 
     def skip(self, session: SessionRef) -> None:
         """A queued session call will not run, on any rank."""
@@ -141,7 +165,9 @@ def _join(start: WorkerStart, versions: dict[str, str]) -> tuple[Group, TensorSi
     group = Group(place, start.device)
     deepspeed = place.deepspeed if isinstance(place.deepspeed, dict) else None
     updates = _updates_of(group, deepspeed)
-    return group, TensorSide(group.device, start.threads, versions, updates)
+    return group, TensorSide(
+        group.device, start.threads, versions, updates, partial(deal, rank=group.rank, ranks=group.ranks)
+    )
 
 
 def lead(start: WorkerStart, versions: dict[str, str]) -> Leader:
@@ -160,7 +186,6 @@ def follow(start: WorkerStart, versions: dict[str, str]) -> None:
     except Exception as error:
         _refuse(error)
         raise
-    context = Silent()
     while True:
         try:
             message, arrays = receive(group.control)
@@ -172,7 +197,11 @@ def follow(start: WorkerStart, versions: dict[str, str]) -> None:
             continue
         try:
             params = read_params(message.primitive, message.params)
-            together(group, side, Request(message.primitive, params, arrays, session), context)
+            context, free = Silent(), session == FREE
+            request = Request(message.primitive, params, arrays, None if free else session)
+            together(group, side, request, context)
+            if free:
+                give(group.control, context.chunks)
         except Exception as error:
             # Rank 0 has been told and answers; the details are for this rank's log.
             print(f"rank {group.rank}: {message.primitive}: {type(error).__name__}: {error}", file=sys.stderr)

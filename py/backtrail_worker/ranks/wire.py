@@ -31,6 +31,13 @@ class Message(msgspec.Struct, rename="camel"):
     bins: list[Bin]
 
 
+class Part(msgspec.Struct):
+    """One chunk of a call's result as it goes to rank 0; its bins' bytes stand behind all of them."""
+
+    texts: list[str]
+    bins: list[Bin]
+
+
 class Status(msgspec.Struct, rename="camel", omit_defaults=True):
     """Where a rank stands in a call: "go" = ready for what all do together, "done", or "failed"."""
 
@@ -70,12 +77,41 @@ def receive(group: Any) -> tuple[Message, Arrays]:
         data += rest.numpy().tobytes()
     begin = _SIZES.size + header_size
     message = msgspec.msgpack.decode(data[_SIZES.size : begin], type=Message)
+    return message, _arrays(message.bins, data, begin)[0]
+
+
+def _arrays(bins: list[Bin], data: bytes, begin: int) -> tuple[Arrays, int]:
+    """The arrays whose bytes begin there, and where they end."""
     frames: list[bytes] = []
-    for _, kind, shape in message.bins:
+    for _, kind, shape in bins:
         size = int(np.prod(shape, dtype=np.int64)) * np.dtype(kind).itemsize
         frames.append(data[begin : begin + size])
         begin += size
-    return message, unpack_bins(message.bins, frames)
+    return unpack_bins(bins, frames), begin
+
+
+def give(group: Any, chunks: list[tuple[list[str], Arrays]]) -> None:
+    """Other ranks: hands the chunks of a call to rank 0, which takes them."""
+    packed = [(texts, *pack_bins(arrays)) for texts, arrays in chunks]
+    header = msgspec.msgpack.encode([Part(texts, bins) for texts, bins, _ in packed])
+    body = b"".join(frame for _, _, frames in packed for frame in frames)
+    dist.send(_tensor(_SIZES.pack(len(header), len(body)), _SIZES.size), dst=0, group=group)
+    dist.send(_tensor(header + body, len(header) + len(body)), dst=0, group=group)
+
+
+def take(group: Any, rank: int) -> list[tuple[list[str], Arrays]]:
+    """Rank 0: the chunks that a rank gives."""
+    sizes = torch.zeros(_SIZES.size, dtype=torch.uint8)
+    dist.recv(sizes, src=rank, group=group)
+    begin, body_size = _SIZES.unpack(sizes.numpy().tobytes())
+    both = torch.zeros(begin + body_size, dtype=torch.uint8)
+    dist.recv(both, src=rank, group=group)
+    data = both.numpy().tobytes()
+    chunks: list[tuple[list[str], Arrays]] = []
+    for part in msgspec.msgpack.decode(data[:begin], type=list[Part]):
+        arrays, begin = _arrays(part.bins, data, begin)
+        chunks.append((part.texts, arrays))
+    return chunks
 
 
 def exchange(group: Any, status: Status) -> list[Status]:

@@ -12,8 +12,15 @@ import torch
 
 from backtrail_worker.train.losses import Objective, TokenLoss
 
-# float32 logits held at a time: 256 MiB, and about three times that while a chunk is worked on.
+# float32 logits held at a time: 256 MiB, and about three times that while a chunk is worked on. Of a GPU 1
+# GiB: each chunk reads and writes the whole gradient of the head, 1 GiB of a 128k vocabulary at width 2048.
 LOGITS_AT_ONCE = 2**26
+GPU_LOGITS_AT_ONCE = 2**28
+
+
+def logits_at_once(device: torch.device) -> int:
+    """Logits held at a time, in elements; by the kind of device alone, so that equal kinds round alike."""
+    return GPU_LOGITS_AT_ONCE if device.type == "cuda" else LOGITS_AT_ONCE
 
 
 @dataclass
@@ -124,12 +131,13 @@ class Head:
     ) -> Sums:
         """
         Sums over N trained positions; `dtype` is that of the matrix products, `bound` the logits held at a
-        time (0 = LOGITS_AT_ONCE).
+        time (0 = logits_at_once).
         """
         if not self.lean:
             return sums_of_logits(self._layer(hidden_ND), labels_N, objective)
+        bound = bound or logits_at_once(hidden_ND.device)
         total = _Lean.apply(  # type: ignore[no-untyped-call]
-            hidden_ND, self._layer.weight, labels_N, objective, dtype, bound or LOGITS_AT_ONCE
+            hidden_ND, self._layer.weight, labels_N, objective, dtype, bound
         )
         loss, nll, kl, clipped = total.detach().unbind()
         return Sums(total[0], loss, nll, kl, clipped)

@@ -11,6 +11,7 @@ import {
   resultRows,
   shareInterval,
   splitsOf,
+  unjudgedSentence,
 } from "../figures.ts";
 import type { ClaimResult, Comparison, Summary } from "../model.ts";
 import { type Cell, escapeHtml, note, section, type TableColumn, table } from "./markup.ts";
@@ -49,11 +50,12 @@ export function looksOf(summary: Summary): Looks {
 
 /** Verdicts in words, each with the difference and its interval. */
 export function claimsSection(summary: Summary): string {
-  if (summary.claims.length === 0) return section("claims", "Claims", note("This sweep makes no claim."));
+  const open = (summary.unjudged ?? []).map((claim) => note(`Claim ${unjudgedSentence(claim)}.`)).join("");
+  if (summary.claims.length === 0) return section("claims", "Claims", open || note("This sweep makes no claim."));
   const ends = summary.claims.flatMap(({ comparison }) => [...comparison.interval, 0]);
   const domain = niceDomain(ends, { low: -1, high: 1 });
   const shown = summary.claims.map((claim) => claimArticle(claim, domain)).join("");
-  return section("claims", "Claims", shown);
+  return section("claims", "Claims", shown + open);
 }
 
 function claimArticle(claim: ClaimResult, domain: Domain): string {
