@@ -1,6 +1,6 @@
 // What decoding costs: problems/s and tokens/s of our engine beside the reference decoder, transformers' generate batched
 // over problems and transformers' continuous batching, in turn in one Python process that answers the worker's own generate
-// and score calls; --gpu: the paper's test set at its real sizes beside the roofline of the device.
+// and score calls. On the CPU; bench/gpu.py measures the same, and the paper's test set, on a GPU.
 import { execFileSync, spawn } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { cpus, tmpdir } from "node:os";
@@ -10,7 +10,7 @@ import { parseArgs } from "node:util";
 import { findPython } from "../src/setup/environment.ts";
 import { selfBacktracking } from "../src/trace/formats/selfBacktracking.ts";
 import { tokenizerConfigJson, tokenizerJson } from "../src/trace/tokenizer.ts";
-import { type EnginesResult, enginesTable, type PaperResult, paperTable, scoreTable } from "./decodeTables.ts";
+import { type EnginesResult, enginesTable, scoreTable } from "./decodeTables.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
@@ -41,39 +41,9 @@ function cpuPlan(rounds: number, only: string | undefined) {
   return { engines, score };
 }
 
-const paperPlan = {
-  dtype: "bfloat16",
-  megabytes: 4096,
-  matrix: 8192,
-  paper: [
-    ...[256, 512].flatMap((slots) =>
-      ["1B", "3B"].flatMap((shape) => [
-        { shape, problems: 500, samples: 8, rounds: 0, slots },
-        { shape, problems: 200, samples: 32, rounds: 1, slots },
-      ]),
-    ),
-    { shape: "1B", problems: 5000, samples: 32, rounds: 1, slots: 512 },
-  ],
-  reference: [
-    { shape: "1B", problems: 8, samples: 8 },
-    { shape: "1B", problems: 8, samples: 32 },
-    { shape: "3B", problems: 4, samples: 32 },
-  ],
-};
-/** The same plan, a rehearsal: small enough for a CPU. */
-const rehearsal = {
-  dtype: "float32",
-  megabytes: 64,
-  matrix: 512,
-  paper: [0, 1].map((rounds) => ({ shape: "tiny", problems: 20, samples: 8, rounds, slots: 64 })),
-  reference: [{ shape: "tiny", problems: 4, samples: 8 }],
-};
-
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
-      gpu: { type: "boolean" },
-      rehearse: { type: "boolean" },
       json: { type: "string" },
       rounds: { type: "string" },
       only: { type: "string" },
@@ -82,16 +52,13 @@ async function main(): Promise<void> {
   const python = findPython(process.env, root)?.python;
   if (python === undefined) throw new Error("bench:decode needs .venv or BACKTRAIL_PYTHON");
   const folder = await mkdtemp(join(tmpdir(), "backtrail-bench-"));
-  const paper = values.gpu === true || values.rehearse === true;
-  const [device, threads] = values.gpu === true ? ["cuda:0", 0] : ["cpu", 1];
   try {
     await writeFile(join(folder, "tokenizer.json"), JSON.stringify(tokenizerJson(selfBacktracking.vocabulary)));
     await writeFile(join(folder, "tokenizer_config.json"), JSON.stringify(tokenizerConfigJson(selfBacktracking.vocabulary)));
-    const plan = paper ? (values.gpu === true ? paperPlan : rehearsal) : cpuPlan(Number(values.rounds ?? 3), values.only);
-    const script = paper ? "decode_paper.py" : "decode_engines.py";
-    const out = JSON.parse(await run(python, script, [device, String(threads), folder, JSON.stringify(plan)], threads));
-    const about = machine(out.versions, device, threads);
-    const table = paper ? paperTable(out as PaperResult) : tables(out as EnginesResult);
+    const plan = cpuPlan(Number(values.rounds ?? 3), values.only);
+    const out: EnginesResult & { versions: Record<string, string> } = JSON.parse(await run(python, folder, plan));
+    const about = machine(out.versions);
+    const table = `${enginesTable(out.engines)}\n\n${scoreTable(out.score)}`;
     process.stdout.write(`${describe(about)}\n\n${table}\n`);
     if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify({ about, plan, ...out }, null, 2)}\n`);
   } finally {
@@ -99,17 +66,18 @@ async function main(): Promise<void> {
   }
 }
 
-const tables = (out: EnginesResult) => `${enginesTable(out.engines)}\n\n${scoreTable(out.score)}`;
-
 /** The last line of what the script prints; its progress goes to stderr. */
-async function run(python: string, script: string, args: readonly string[], threads: number): Promise<string> {
+async function run(python: string, tokenizer: string, plan: object): Promise<string> {
+  const script = "decode_engines.py";
+  const args = ["cpu", "1", tokenizer, JSON.stringify(plan)];
   const child = spawn(python, [fileURLToPath(new URL(script, import.meta.url)), ...args], {
     stdio: ["ignore", "pipe", "inherit"],
     env: {
       ...process.env,
       PYTHONPATH: join(root, "py"),
       HF_HUB_OFFLINE: "1",
-      ...(threads > 0 ? { OMP_NUM_THREADS: String(threads), MKL_NUM_THREADS: String(threads) } : {}),
+      OMP_NUM_THREADS: "1",
+      MKL_NUM_THREADS: "1",
     },
   });
   let text = "";
@@ -122,14 +90,14 @@ async function run(python: string, script: string, args: readonly string[], thre
   return last;
 }
 
-function machine(versions: Readonly<Record<string, string>>, device: string, threads: number) {
+function machine(versions: Readonly<Record<string, string>>) {
   const git = (...args: string[]) => execFileSync("git", args, { cwd: root, encoding: "utf8" }).trim();
   const dirty = git("status", "--porcelain", "--", "src", "py", "bench") !== "";
   return {
     cpu: cpus()[0]?.model.trim() ?? "unknown",
     cores: cpus().length,
-    device,
-    threads,
+    device: "cpu",
+    threads: 1,
     node: process.version,
     versions,
     commit: `${git("rev-parse", "--short", "HEAD")}${dirty ? " with local changes" : ""}`,
@@ -139,7 +107,7 @@ function machine(versions: Readonly<Record<string, string>>, device: string, thr
 
 function describe(about: ReturnType<typeof machine>): string {
   const named = ["python", "torch", "transformers"].map((key) => `${key} ${about.versions[key] ?? "?"}`).join(", ");
-  return `${about.cpu}, ${about.cores} cores; device ${about.device}, ${about.threads || "default"} kernel threads; ${named}; commit ${about.commit}, ${about.date}.`;
+  return `${about.cpu}, ${about.cores} cores; device ${about.device}, ${about.threads} kernel thread; ${named}; commit ${about.commit}, ${about.date}.`;
 }
 
 await main();

@@ -23,30 +23,6 @@ export interface EnginesResult {
   readonly engines: readonly EngineRow[];
   readonly score: readonly ScoreRow[];
 }
-interface PaperRow extends Spent {
-  readonly shape: string;
-  readonly samples: number;
-  readonly b: number;
-  readonly slots: number;
-  readonly problems: number;
-  readonly tokens: number;
-  readonly scheduled: number;
-  readonly roofline: number;
-}
-export interface PaperResult {
-  readonly device: string;
-  readonly bytesPerSecond: number;
-  readonly flopPerSecond: number;
-  readonly paper: readonly PaperRow[];
-  readonly paperReference: readonly {
-    readonly shape: string;
-    readonly samples: number;
-    readonly problems: number;
-    readonly tokens: number;
-    readonly wall: number;
-  }[];
-}
-
 const table = (head: readonly string[], lines: readonly (readonly string[])[]) =>
   [head, head.map(() => "---"), ...lines].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
 const distinct = (values: readonly string[]) => [...new Set(values)];
@@ -83,35 +59,4 @@ export function scoreTable(rows: readonly ScoreRow[]): string {
     });
   });
   return table(["shape", "call", "CPU us per token", "times score alone"], lines);
-}
-
-/** The paper's decoding on one device: on the wall, beside the roofline and the reference of the same run. */
-export function paperTable(result: PaperResult): string {
-  const lines = result.paper.map((row) => {
-    const reference = result.paperReference.find(({ shape, samples }) => shape === row.shape && samples === row.samples);
-    const rate = row.problems / row.wall;
-    // The reference was timed on the first round alone: b extra rounds of floor(sqrt(N)) states each cost as much again.
-    const calls = 1 + row.b * Math.floor(Math.sqrt(row.samples));
-    const times = reference === undefined ? "" : ((rate * reference.wall * calls) / reference.problems).toFixed(0);
-    return [
-      `${row.shape}, N=${row.samples}, b=${row.b}, ${row.slots} slots`,
-      `${row.problems} in ${row.wall.toFixed(1)} s`,
-      digits(rate),
-      `${row.tokens} of ${row.scheduled}`,
-      (row.tokens / row.wall).toFixed(0),
-      `${row.roofline.toFixed(0)} (${((100 * row.tokens) / row.wall / row.roofline).toFixed(0)}%)`,
-      times,
-    ];
-  });
-  const rates = `copy ${(result.bytesPerSecond / 1e9).toFixed(0)} GB/s, matrix product ${(result.flopPerSecond / 1e12).toFixed(1)} TFLOP/s`;
-  const head = [
-    "case",
-    "problems",
-    "problems/s",
-    "tokens made of scheduled",
-    "tokens/s",
-    "roofline (share)",
-    "times the reference",
-  ];
-  return `${result.device}: ${rates}\n\n${table(head, lines)}`;
 }

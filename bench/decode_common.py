@@ -1,6 +1,6 @@
 # What the decoding benchmarks share: model shapes, calls of the worker's own primitives in this process,
 # clocks.
-"""Shapes, calls and clocks of bench/decode.ts."""
+"""Shapes, calls and clocks of bench/decode.ts and bench/gpu.py."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import torch
 from backtrail_worker.core.call import Answer, Request
 from backtrail_worker.core.handlers import TensorSide
 from backtrail_worker.model.load import Loaded
-from backtrail_worker.protocol import Arrays, read_params
+from backtrail_worker.protocol import Arrays, Score, read_params
 
 T = TypeVar("T")
 
@@ -65,6 +65,7 @@ class Side:
 
     def __init__(self, device: str, threads: int, tokenizer: str, dtype: str) -> None:
         self._side = TensorSide(device, threads, {})
+        self._device = torch.device(device)
         self._tokenizer, self._dtype = tokenizer, dtype
 
     def spec(self, shape: str) -> dict[str, Any]:
@@ -92,10 +93,14 @@ class Side:
         return answer
 
     def loaded(self, shape: str) -> Loaded:
-        """The model as the worker holds it; loads it if need be."""
-        arrays = {"tokens": np.array([5], dtype=np.int32), "lengths": np.array([1], dtype=np.int32)}
-        self.call("score", {"model": self.spec(shape), "named": []}, arrays)
-        return self._side._models[shape]
+        """
+        The model as the worker holds it; loads it if need be, with weights drawn on the device: the worker
+        draws on the CPU, where 3B take a minute.
+        """
+        asked = read_params("score", {"model": self.spec(shape), "named": []})
+        assert isinstance(asked, Score)
+        with self._device:
+            return self._side._model(asked.model)
 
 
 def generate_params(side: Side, shape: str, **changes: Any) -> dict[str, Any]:

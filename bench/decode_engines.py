@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -77,46 +77,41 @@ def batched_generate(side: Side, shape: str, samples: int) -> Callable[[Prompts]
     return work
 
 
-def measure_engines(side: Side, plan: dict[str, Any]) -> list[dict[str, Any]]:
+def measure_engines(side: Side, plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """
-    Rows of {shape, samples, engine, problems, tokens, cpu, wall}, one per round. Each engine decodes as many
-    of the problems as keep its batch full: one does for the reference, which takes them one by one.
+    Rows of {shape, samples, engine, problems, tokens, cpu, wall}, one per round and engine that `problems`
+    names. Each decodes as many of the problems as keep its batch full: one does for the reference, which
+    takes them one by one.
     """
     shape, samples, counts = plan["shape"], plan["samples"], plan["problems"]
     beams = {"engine": "reference", "beams": "beam-sample"}
-    engines = {
-        "ours": (worker_engine(side, shape, samples), counts["ours"]),
-        "reference": (worker_engine(side, shape, samples, **beams), counts["reference"]),
-        "HF generate, batched": (batched_generate(side, shape, samples), counts["batched"]),
-        "continuous batching": (
-            worker_engine(side, shape, samples, engine="continuous"),
-            counts["continuous"],
-        ),
+    named = {
+        "ours": ("ours", worker_engine(side, shape, samples)),
+        "reference": ("reference", worker_engine(side, shape, samples, **beams)),
+        "batched": ("HF generate, batched", batched_generate(side, shape, samples)),
+        "continuous": ("continuous batching", worker_engine(side, shape, samples, engine="continuous")),
     }
+    engines = {named[key][0]: (named[key][1], count) for key, count in counts.items()}
     prompts, device = prompts_of(shape, max(counts.values())), side.loaded(shape).device
     if plan["warm"]:
         for work, _ in engines.values():
             work(prompts[:1])
-    rows = []
     for number in range(plan["rounds"]):
         for name, (work, count) in engines.items():
             tokens, spent = timed(lambda work=work, count=count: work(prompts[:count]), device)
             say(f"{shape}, N={samples}, round {number + 1}: {name}: {count} problems in {spent.wall:.1f} s")
-            rows.append(
-                {
-                    "shape": shape,
-                    "samples": samples,
-                    "engine": name,
-                    "problems": count,
-                    "tokens": tokens,
-                    "cpu": spent.cpu,
-                    "wall": spent.wall,
-                }
-            )
-    return rows
+            yield {
+                "shape": shape,
+                "samples": samples,
+                "engine": name,
+                "problems": count,
+                "tokens": tokens,
+                "cpu": spent.cpu,
+                "wall": spent.wall,
+            }
 
 
-def measure_score(side: Side, shape: str, sequences: int, rounds: int) -> list[dict[str, Any]]:
+def measure_score(side: Side, shape: str, sequences: int, rounds: int) -> Iterator[dict[str, Any]]:
     """Rows of {shape, what, tokens, cpu, wall}: what named tokens and hidden states add to a score call."""
     loaded = side.loaded(shape)
     layers = int(loaded.described.config.num_hidden_layers)
@@ -128,7 +123,6 @@ def measure_score(side: Side, shape: str, sequences: int, rounds: int) -> list[d
         "score + named": {"named": [3, 4]},
         "score + hidden": {"named": [], "hidden": [layers // 2, layers]},
     }
-    rows = []
     for number in range(rounds + 1):
         for what, changes in asked.items():
             params = {"model": side.spec(shape), **changes}
@@ -138,8 +132,7 @@ def measure_score(side: Side, shape: str, sequences: int, rounds: int) -> list[d
             )
             if number > 0:
                 row = {"shape": shape, "what": what, "tokens": len(tokens)}
-                rows.append(row | {"cpu": spent.cpu, "wall": spent.wall})
-    return rows
+                yield row | {"cpu": spent.cpu, "wall": spent.wall}
 
 
 def main() -> None:

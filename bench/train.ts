@@ -1,7 +1,8 @@
 // What training costs: real tokens/s, share of the device's matrix rate and peak memory of our loop (the worker's own code
 // in one process) against the published recipe: HF Trainer, float32, gradient checkpointing, and its padding (to the longest
-// of the example's thousand, then to a multiple of 8); beside it the same with padding to the longest of the batch. Same data, rows, model and initial weights; all in turn inside each round. On a CPU a second is one of the
-// process's CPU time (one thread), because the cores are shared; on a GPU it is one of the clock.
+// of the example's thousand, then to a multiple of 8); beside it the same with padding to the longest of the batch. Same
+// data, rows, model and initial weights; all in turn inside each round. A second is one of the
+// process's CPU time (one thread), because the cores are shared. bench/gpu.py measures both sides on a GPU.
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -59,44 +60,20 @@ const onCpu: Record<string, Sizes> = {
     rounds: 2,
   },
 };
-const llama = { heads: 32, keyValueHeads: 8, mlp: 8192, vocabulary: 128_257 };
-/** Written for a GPU, where our side packs and computes in bf16; never run there yet. */
-const onGpu: Record<string, Sizes> = {
-  "1B": {
-    shape: { ...llama, layers: 16, width: 2048 },
-    batch: [384, 16],
-    microTokens: 16_384,
-    steps: [8, 40],
-    rounds: 5,
-  },
-  "3B": {
-    shape: { ...llama, layers: 28, width: 3072, heads: 24 },
-    batch: [384, 16],
-    microTokens: 16_384,
-    steps: [4, 20],
-    rounds: 3,
-  },
-};
-/** Dense matrix rates of data sheets, bf16, FLOP/s; other devices are measured. */
-const sheets: readonly (readonly [RegExp, number])[] = [
-  [/H200|H100/, 989e12],
-  [/A100/, 312e12],
-];
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
-    options: { gpu: { type: "boolean" }, json: { type: "string" }, rounds: { type: "string" }, only: { type: "string" } },
+    options: { json: { type: "string" }, rounds: { type: "string" }, only: { type: "string" } },
   });
   const found = findPython(process.env, root);
   if (found === undefined) throw new Error("bench:train needs .venv or BACKTRAIL_PYTHON");
-  const gpu = values.gpu === true;
-  const host = { python: found.python, device: gpu ? "cuda:0" : "cpu", threads: gpu ? 0 : 1 };
+  const host = { python: found.python, device: "cpu", threads: 1 };
   const folder = await mkdtemp(join(tmpdir(), "backtrail-bench-"));
   try {
     const data = await prepare(folder);
     const outcomes: Outcome[] = [];
     let versions: Opened["versions"] = {};
-    for (const [name, sizes] of Object.entries(gpu ? onGpu : onCpu)) {
+    for (const [name, sizes] of Object.entries(onCpu)) {
       if (values.only !== undefined && values.only !== name) continue;
       const measured = await measure(name, { ...sizes, rounds: Number(values.rounds ?? sizes.rounds) }, host, data);
       outcomes.push(measured.outcome);
@@ -131,7 +108,7 @@ async function prepare(folder: string): Promise<Data> {
   return { tokenizer: folder, backtrack: markers.backtrack ?? "", shards: [{ path, sha256 }] };
 }
 
-function specOf(shape: Shape, data: Data, dtype: ModelSpec["dtype"]): ModelSpec {
+function specOf(shape: Shape, data: Data): ModelSpec {
   const config = {
     model_type: "llama",
     num_hidden_layers: shape.layers,
@@ -144,7 +121,7 @@ function specOf(shape: Shape, data: Data, dtype: ModelSpec["dtype"]): ModelSpec 
     ...(shape.vocabulary > 0 ? { vocab_size: shape.vocabulary } : {}),
   };
   const source = { kind: "architecture" as const, config, tokenizer: data.tokenizer, seed };
-  return { version: "bench", source, dtype, addTokens: [data.backtrack], reservedTokens: {} };
+  return { version: "bench", source, dtype: "float32", addTokens: [data.backtrack], reservedTokens: {} };
 }
 
 type Host = { readonly python: string; readonly device: string; readonly threads: number };
@@ -153,17 +130,16 @@ async function measure(name: string, sizes: Sizes, host: Host, data: Data) {
   const ours = startSide("train_direct.py", host);
   const [recipe, tight] = [startSide("train_reference.py", host), startSide("train_reference.py", host)];
   try {
-    return await measureSides(name, sizes, host, data, { ours, recipe, tight });
+    return await measureSides(name, sizes, data, { ours, recipe, tight });
   } finally {
     await Promise.all([ours.close(), recipe.close(), tight.close()]);
   }
 }
 
 /** One step of each that does not count, then `rounds` that do. */
-async function measureSides(name: string, sizes: Sizes, host: Host, data: Data, sides: Readonly<Record<Method, Side>>) {
+async function measureSides(name: string, sizes: Sizes, data: Data, sides: Readonly<Record<Method, Side>>) {
   const { ours, recipe, tight } = sides;
-  const dtype = host.device === "cpu" ? "float32" : "bfloat16";
-  const model = specOf(sizes.shape, data, dtype);
+  const model = specOf(sizes.shape, data);
   const dataset = { dataset: "train", shards: data.shards, maxTokens: 128, overlong: "refuse" };
   const opened = await ours.ask<Opened>({ do: "open", load: { model, optimizer: { kind: "adamw" } }, dataset });
   const { info, lengths, trained } = opened;
@@ -172,7 +148,7 @@ async function measureSides(name: string, sizes: Sizes, host: Host, data: Data, 
   const theirSteps = 1 + sizes.rounds * sizes.steps[1];
   const rows = Array.from({ length: theirSteps }, (_, index) => [...rowsAt(index + 1, theirBatch)]);
   const published = publishedWidths(lengths);
-  const open = { do: "open", load: { model: { ...model, dtype: "float32" } }, dataset, rows, adam };
+  const open = { do: "open", load: { model }, dataset, rows, adam };
   await recipe.ask({ ...open, widths: published });
   await tight.ask({ ...open, widths: lengths });
   const packed = packs("auto", info);
@@ -218,8 +194,7 @@ async function measureSides(name: string, sizes: Sizes, host: Host, data: Data, 
     recipe: 1 - first.recipe.tokens / paddedTokens([rows[0] ?? []], published),
     tight: 1 - first.tight.tokens / paddedTokens([rows[0] ?? []], lengths),
   };
-  const sheet = sheets.find(([device]) => device.test(info.device));
-  const rate = sheet ? { flops: sheet[1], from: "data sheet" } : { flops: opened.matrixRate, from: "measured matrix product" };
+  const rate = { flops: opened.matrixRate, from: "measured matrix product" };
   const flopsPerToken = flopsOf(info.parameters, sizes.shape, lengths);
   const lossDifference = ourBatch === theirBatch ? worst([first, ...rounds]) : undefined;
   const outcome: Outcome = { case: name, info, packed, rate, flopsPerToken, rounds, padding, lossDifference };

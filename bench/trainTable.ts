@@ -47,9 +47,7 @@ const spread = (values: readonly number[], show: (value: number) => string) =>
 
 /** A Markdown table: medians over rounds with their range; the ratio is the median of the ratios of each round's pair. */
 export function render(about: ReturnType<typeof machine>, outcomes: readonly Outcome[]): string {
-  const onCpuTime = about.device === "cpu";
-  const rateOf = (one: Stepped & { tokens: number }) => one.tokens / (onCpuTime ? one.cpuSeconds : one.seconds);
-  const unit = `real tokens/${onCpuTime ? "CPU-" : ""}s`;
+  const rateOf = (one: Timed) => one.tokens / one.cpuSeconds;
   const lines = outcomes.map(({ case: name, rounds, info, packed, rate, flopsPerToken, padding, lossDifference }) => {
     const rates = (method: Method) => rounds.map((round) => rateOf(round[method]));
     const share = (method: Method) => `${((100 * median(rates(method)) * flopsPerToken) / rate.flops).toFixed(1)}%`;
@@ -70,9 +68,9 @@ export function render(about: ReturnType<typeof machine>, outcomes: readonly Out
   });
   const named = ["python", "torch", "transformers"].map((key) => `${key} ${about.versions[key] ?? "?"}`);
   return [
-    `${about.cpu}, ${about.cores} cores; device ${about.device}, ${about.threads || "default"} kernel threads; node ${about.node}, ${named.join(", ")}; commit ${about.commit}, ${about.date}; ${outcomes.map(({ case: name, rounds }) => `${name}: ${rounds.length} rounds`).join(", ")}.`,
+    `${about.cpu}, ${about.cores} cores; device ${about.device}, ${about.threads} kernel thread; node ${about.node}, ${named.join(", ")}; commit ${about.commit}, ${about.date}; ${outcomes.map(({ case: name, rounds }) => `${name}: ${rounds.length} rounds`).join(", ")}.`,
     "",
-    `| case | ours, ${unit} | recipe | recipe, batch-longest | ours / recipe, per round | ours / batch-longest | MFU (6N + attention), in that order | padding | device TFLOP/s | peak memory GiB | losses differ by |`,
+    `| case | ours, real tokens/CPU-s | recipe | recipe, batch-longest | ours / recipe, per round | ours / batch-longest | MFU (6N + attention), in that order | padding | device TFLOP/s | peak memory GiB | losses differ by |`,
     "|---|---|---|---|---|---|---|---|---|---|---|",
     ...lines,
     "",

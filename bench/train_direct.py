@@ -1,5 +1,6 @@
-# Our side of bench/train.ts: the worker's own primitives driven by a plain loop in this process. Commands
-# come on stdin, answers go to stdout, as JSON lines: first `open`, then `steps` as often as wanted.
+# Our side of bench/train.ts and bench/gpu.py: the worker's own primitives driven by a plain loop in this
+# process. Commands come on stdin, answers go to stdout, as JSON lines: first `open`, then `steps` as often as
+# wanted.
 """python train_direct.py <device> <threads>; needs py/ on PYTHONPATH."""
 
 from __future__ import annotations
@@ -84,7 +85,11 @@ class Direct:
 
     def open(self, wanted: dict[str, Any]) -> dict[str, Any]:
         """Loads model and data; tokens and trained tokens of each row."""
-        info = self._call("load_model", wanted["load"]).result["info"]
+        import torch
+
+        # Weights are drawn on the device: the worker draws on the CPU, where 3B take a minute.
+        with torch.device(self._device):
+            info = self._call("load_model", wanted["load"]).result["info"]
         loaded = self._call("load_dataset", wanted["dataset"])
         return {
             "info": info,
@@ -108,6 +113,11 @@ class Direct:
             self._call("optim_step", {"step": self._step, **wanted["adam"]})
             losses.append(loss)
         return {"losses": losses} | clock.read()
+
+    def close(self) -> None:
+        """Lets go of model and data; `open` may follow."""
+        self._call("unload", {})
+        self._sequence = self._step = 0
 
 
 def main() -> None:

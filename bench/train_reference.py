@@ -1,6 +1,6 @@
-# The other side of bench/train.ts: the published recipe. HF Trainer, float32, gradient checkpointing, padded
-# batches, the head at every position. Same JSON lines as train_direct.py; all rows come with `open`, and
-# `steps` lets the Trainer go on for `count` steps.
+# The other side of bench/train.ts and bench/gpu.py: the published recipe. HF Trainer, float32, gradient
+# checkpointing, padded batches, the head at every position. Same JSON lines as train_direct.py; all rows come
+# with `open`, and `steps` lets the Trainer go on for `count` steps.
 """python train_reference.py <device> <threads>; needs py/ on PYTHONPATH."""
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ def run(device: str, answers: Any) -> None:
 
     wanted = json.loads(sys.stdin.readline())
     spec = read_params("load_model", wanted["load"])
-    loaded = load(spec.model, torch.float32, torch.device(device))  # type: ignore[attr-defined]
+    # Weights are drawn on the device, as in train_direct.py.
+    with torch.device(device):
+        loaded = load(spec.model, torch.float32, torch.device(device))  # type: ignore[attr-defined]
     described = loaded.described
     data = build(
         read_params("load_dataset", wanted["dataset"]),  # type: ignore[arg-type]

@@ -23,6 +23,8 @@ GenerationConfig: Any = transformers.GenerationConfig
 
 CHUNK_COMPLETIONS = 256
 PAGE_TOKENS = 32
+# transformers before 5.18 calls it so.
+PAGE_FIELD = "page_size" if "page_size" in ContinuousBatchingConfig.__dataclass_fields__ else "block_size"
 # Tokens of one forward: the largest batch that the tests and benchmarks ask for, with its prompts.
 BATCH_TOKENS = 512
 # Seconds between two looks at whether the call was cancelled.
@@ -50,8 +52,9 @@ def _settings(loaded: Loaded, groups: list[Group], params: Generate, seed: int) 
         pad_token_id=loaded.described.pad,
         **(sampling if params.temperature > 0 else {}),
     )
+    page: dict[str, Any] = {PAGE_FIELD: PAGE_TOKENS}
     batching = ContinuousBatchingConfig(
-        page_size=PAGE_TOKENS,
+        **page,
         num_blocks=rows * -(-longest // PAGE_TOKENS) + 1,
         max_batch_tokens=max(BATCH_TOKENS, longest),
         use_cuda_graph=False,
