@@ -43,7 +43,6 @@ describe.each(fuzzSides)("%s under fire", (side) => {
     expect(report.counted).toEqual(report.sent);
     expect(Object.values(report.sent).reduce((sum, count) => sum + count, 0)).toBeGreaterThanOrEqual(messages[side]);
     expect(Math.min(...Object.values(report.sent))).toBeGreaterThan(0);
-    expect(report.calls).toBeGreaterThan(10);
   });
 });
 
