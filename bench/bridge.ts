@@ -1,8 +1,7 @@
 // What the bridge costs: training steps/s and generated tokens/s through pool, socket and training loop, against the same
 // worker code in a plain Python loop. Same model, data, seeds and rows; the two methods in turn inside each round.
-import { execFileSync } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { cpus, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -28,6 +27,7 @@ import {
   trainOverBridge,
   warmSteps,
 } from "./bridgeSides.ts";
+import { headline, type Machine, machine, spread } from "./machine.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const perCall = 16;
@@ -96,7 +96,7 @@ async function main(): Promise<void> {
       if (values.only === undefined || values.only === name)
         outcomes.push(...(await measure(pool, direct, await prepare(pool, folder, name, sizes, gpu), rounds)));
     }
-    const about = machine(direct.versions, device, threads);
+    const about = { ...machine(direct.versions), device, threads };
     process.stdout.write(render(about, outcomes, rounds));
     if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify({ about, rounds, outcomes }, null, 2)}\n`);
   } finally {
@@ -192,26 +192,12 @@ async function measureGenerating(pool: Pool, direct: Direct, one: Case, rounds: 
 
 const say = (text: string) => process.stderr.write(`${text}\n`);
 
-function machine(versions: Readonly<Record<string, string>>, device: string, threads: number) {
-  const git = (...args: string[]) => execFileSync("git", args, { cwd: root, encoding: "utf8" }).trim();
-  const list = cpus();
-  return {
-    cpu: list[0]?.model.trim() ?? "unknown",
-    cores: list.length,
-    device,
-    threads,
-    node: process.version,
-    versions,
-    commit: `${git("rev-parse", "--short", "HEAD")}${git("status", "--porcelain", "--", "src", "py", "bench") === "" ? "" : " with local changes"}`,
-    date: new Date().toISOString().slice(0, 10),
-  };
-}
-
-const spread = (values: readonly number[], show: (value: number) => string) =>
-  `${show(median(values))} (${show(Math.min(...values))}..${show(Math.max(...values))})`;
-
 /** A Markdown table: medians over rounds with their range; the ratio is the median of the ratios of each round's pair. */
-function render(about: ReturnType<typeof machine>, outcomes: readonly Outcome[], rounds: number): string {
+function render(
+  about: Machine & { readonly device: string; readonly threads: number },
+  outcomes: readonly Outcome[],
+  rounds: number,
+): string {
   const percent = (value: number) => `${(100 * value).toFixed(1)}%`;
   const lines = outcomes.map(({ case: name, unit, rounds: pairs, same, busy, nodeCpuMsPerStep }) => {
     const digits = (value: number) => value.toFixed(unit === "steps/s" ? 2 : 0);
@@ -237,9 +223,8 @@ function render(about: ReturnType<typeof machine>, outcomes: readonly Outcome[],
     ];
     return `| ${cells.join(" | ")} |`;
   });
-  const named = ["python", "torch", "transformers", "pyzmq", "msgspec"].map((key) => `${key} ${about.versions[key] ?? "?"}`);
   return [
-    `${about.cpu}, ${about.cores} cores; device ${about.device}, ${about.threads || "default"} kernel threads; node ${about.node}, ${named.join(", ")}; commit ${about.commit}, ${about.date}; ${rounds} rounds.`,
+    headline(about, `device ${about.device}`, `${about.threads || "default"} kernel threads`, `${rounds} rounds`),
     "",
     "| case | ms/step, plain | bridge | plain Python loop | bridge / plain, per pair | worker inside calls | Node CPU ms/step | same losses / tokens |",
     "|---|---|---|---|---|---|---|---|",

@@ -2,9 +2,9 @@
 //   npm run bench:data -- --sos <clone> --reasoning-gym <clone> [--only countdown] [--repeats 5] [--seconds 4] [--json file]
 import { execFileSync } from "node:child_process";
 import { writeFile } from "node:fs/promises";
-import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import type { Row, RowOptions, Rows } from "./dataRow.ts";
+import { headline, type Machine, machine } from "./machine.ts";
 
 /** The modules of rows by name; loaded when asked for. */
 const parts: Readonly<Record<string, () => Promise<{ readonly rows: Rows }>>> = {
@@ -31,28 +31,25 @@ async function main(): Promise<void> {
     const part = await load();
     rows.push(...(await part.rows(options)));
   }
-  const about = machine(options);
-  process.stdout.write(table(about, rows));
-  if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify({ about, rows }, null, 2)}\n`);
-}
-
-/** What figures depend on. */
-function machine({ python, repeats, seconds }: RowOptions): Record<string, string | number> {
-  const version = execFileSync(python, ["--version"], { encoding: "utf8" }).trim();
-  const [cpu] = cpus();
-  return { cpu: cpu?.model ?? "unknown", cores: cpus().length, node: process.version, python: version, repeats, seconds };
+  const python = execFileSync(options.python, ["--version"], { encoding: "utf8" }).trim().replace("Python ", "");
+  const about = machine({ python });
+  process.stdout.write(table(about, options, rows));
+  if (values.json !== undefined)
+    await writeFile(
+      values.json,
+      `${JSON.stringify({ about, repeats: options.repeats, seconds: options.seconds, rows }, null, 2)}\n`,
+    );
 }
 
 /** Markdown, so that it can be pasted into bench/README.md. */
-function table(about: Record<string, string | number>, rows: readonly Row[]): string {
-  const told = Object.entries(about).map(([name, value]) => `${name} ${value}`);
+function table(about: Machine, { repeats, seconds }: RowOptions, rows: readonly Row[]): string {
   const lines = rows.map(({ name, unit, ours, peer, ratio, note }) => {
     const perItem = microseconds(ours);
     const ofPeer = peer === undefined ? "" : microseconds(peer);
     return `| ${[name, unit, perItem, ofPeer, ratio === undefined ? "" : `**${ratio.toFixed(0)}x**`, note].join(" | ")} |`;
   });
   return [
-    `Medians, CPU time of one thread: ${told.join(", ")}.`,
+    `Medians, CPU time of one thread, ${repeats} repeats of ${seconds} s. ${headline(about)}`,
     "",
     "| what | item | us/item | peer, us/item | ratio, pair by pair | note |",
     "|---|---|---|---|---|---|",

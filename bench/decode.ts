@@ -1,9 +1,9 @@
 // What decoding costs: problems/s and tokens/s of our engine beside the reference decoder, transformers' generate batched
 // over problems and transformers' continuous batching, in turn in one Python process that answers the worker's own generate
 // and score calls. On the CPU; bench/gpu.py measures the same, and the paper's test set, on a GPU.
-import { execFileSync, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { cpus, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -11,6 +11,7 @@ import { findPython } from "../src/setup/environment.ts";
 import { selfBacktracking } from "../src/trace/formats/selfBacktracking.ts";
 import { tokenizerConfigJson, tokenizerJson } from "../src/trace/tokenizer.ts";
 import { type EnginesResult, enginesTable, scoreTable } from "./decodeTables.ts";
+import { headline, machine } from "./machine.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
@@ -59,7 +60,7 @@ async function main(): Promise<void> {
     const out: EnginesResult & { versions: Record<string, string> } = JSON.parse(await run(python, folder, plan));
     const about = machine(out.versions);
     const table = `${enginesTable(out.engines)}\n\n${scoreTable(out.score)}`;
-    process.stdout.write(`${describe(about)}\n\n${table}\n`);
+    process.stdout.write(`${headline(about, "device cpu", "1 kernel thread")}\n\n${table}\n`);
     if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify({ about, plan, ...out }, null, 2)}\n`);
   } finally {
     await rm(folder, { recursive: true, force: true });
@@ -88,26 +89,6 @@ async function run(python: string, tokenizer: string, plan: object): Promise<str
   const last = text.trim().split("\n").at(-1);
   if (code !== 0 || last === undefined) throw new Error(`${script} ended with ${code}; its last words are above`);
   return last;
-}
-
-function machine(versions: Readonly<Record<string, string>>) {
-  const git = (...args: string[]) => execFileSync("git", args, { cwd: root, encoding: "utf8" }).trim();
-  const dirty = git("status", "--porcelain", "--", "src", "py", "bench") !== "";
-  return {
-    cpu: cpus()[0]?.model.trim() ?? "unknown",
-    cores: cpus().length,
-    device: "cpu",
-    threads: 1,
-    node: process.version,
-    versions,
-    commit: `${git("rev-parse", "--short", "HEAD")}${dirty ? " with local changes" : ""}`,
-    date: new Date().toISOString().slice(0, 10),
-  };
-}
-
-function describe(about: ReturnType<typeof machine>): string {
-  const named = ["python", "torch", "transformers"].map((key) => `${key} ${about.versions[key] ?? "?"}`).join(", ");
-  return `${about.cpu}, ${about.cores} cores; device ${about.device}, ${about.threads} kernel thread; ${named}; commit ${about.commit}, ${about.date}.`;
 }
 
 await main();

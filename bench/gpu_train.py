@@ -130,6 +130,7 @@ class Ours:
             "vocabulary": opened["info"]["vocabulary"],
             "config": SHAPES[cell["shape"]],
             "realTokens": sum(_total(parts, lengths) for parts in plan[cell["warm"] :]),
+            "trainedTokens": sum(_total(parts, trained) for parts in plan[cell["warm"] :]),
             "wall": timed["seconds"],
             "cpu": timed["cpuSeconds"],
             "warmSeconds": warming["seconds"],

@@ -3,7 +3,7 @@
 // CPU every rank has one thread, as the one process has, so n ranks should take 1/n of its time: what is beyond is overhead.
 import { execFileSync } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { cpus, loadavg, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -11,7 +11,6 @@ import { parseDeepspeed } from "../src/config/deepspeed.ts";
 import { parseConfig } from "../src/config/load.ts";
 import type { ArmSettings } from "../src/config/schema.ts";
 import { trainExamples } from "../src/data/make.ts";
-import { median } from "../src/lib/stats.ts";
 import { initialModelSpec } from "../src/run/modelSpec.ts";
 import { findPython } from "../src/setup/environment.ts";
 import { writeJsonl } from "../src/store/shards.ts";
@@ -21,6 +20,7 @@ import { localLauncher } from "../src/worker/launcher.ts";
 import { createPool, type Pool } from "../src/worker/pool.ts";
 import { type RankGroup, torchrunLauncher } from "../src/worker/torchrun.ts";
 import { type Case, trainOverBridge, warmSteps } from "./bridgeSides.ts";
+import { headline, type Machine, machine, spread } from "./machine.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
@@ -98,7 +98,7 @@ async function main(): Promise<void> {
       if (values.only !== undefined && values.only !== name) continue;
       outcomes.push(...(await measure(sides, await prepare(folder, name, sizes, gpu), rounds, ranks)));
     }
-    const about = machine(versions, gpu ? "GPU" : "CPU, one thread per rank", rounds);
+    const about = { ...machine(versions), device: gpu ? "GPU" : "CPU, one thread per rank", rounds };
     process.stdout.write(render(about, outcomes));
     if (values.json !== undefined)
       await writeFile(values.json, `${JSON.stringify({ about, rounds, ranks, outcomes }, null, 2)}\n`);
@@ -167,34 +167,15 @@ async function measure(sides: readonly Side[], one: Case, rounds: number, ranks:
 
 const say = (text: string) => process.stderr.write(`${text}\n`);
 
-function machine(versions: Readonly<Record<string, string>>, device: string, rounds: number) {
-  const git = (...args: string[]) => execFileSync("git", args, { cwd: root, encoding: "utf8" }).trim();
-  const changed = git("status", "--porcelain", "--", "src", "py", "bench") !== "";
-  const list = cpus();
-  return {
-    cpu: list[0]?.model.trim() ?? "unknown",
-    cores: list.length,
-    load: loadavg()[0],
-    device,
-    node: process.version,
-    versions,
-    commit: `${git("rev-parse", "--short", "HEAD")}${changed ? " with local changes" : ""}`,
-    date: new Date().toISOString().slice(0, 10),
-    rounds,
-  };
-}
+const tenths = (value: number) => value.toFixed(1);
 
-const spread = (values: readonly number[]) =>
-  `${median(values).toFixed(1)} (${Math.min(...values).toFixed(1)}..${Math.max(...values).toFixed(1)})`;
-
-function render(about: ReturnType<typeof machine>, outcomes: readonly Outcome[]): string {
-  const named = ["python", "torch", "transformers", "deepspeed"].map((key) => `${key} ${about.versions[key] ?? "-"}`);
+function render(about: Machine & { readonly device: string; readonly rounds: number }, outcomes: readonly Outcome[]): string {
   const lines = outcomes.map(({ case: name, side, msPerStep, overheadMs, lossDifference }) => {
-    const overhead = overheadMs.length === 0 ? "" : spread(overheadMs);
-    return `| ${name} | ${side} | ${spread(msPerStep)} | ${overhead} | ${lossDifference.toExponential(1)} |`;
+    const overhead = overheadMs.length === 0 ? "" : spread(overheadMs, tenths);
+    return `| ${name} | ${side} | ${spread(msPerStep, tenths)} | ${overhead} | ${lossDifference.toExponential(1)} |`;
   });
   return [
-    `${about.cpu}, ${about.cores} cores, load ${about.load?.toFixed(1)} at the end; ${about.device}; node ${about.node}, ${named.join(", ")}; commit ${about.commit}, ${about.date}; ${about.rounds} rounds.`,
+    headline(about, about.device, `${about.rounds} rounds`),
     "",
     "| case | side | ms/step | overhead, ms/step (beyond one process / ranks) | loss, relative difference |",
     "|---|---|---|---|---|",

@@ -14,6 +14,7 @@ import { selfBacktracking } from "../src/trace/formats/selfBacktracking.ts";
 import { tokenizerConfigJson, tokenizerJson } from "../src/trace/tokenizer.ts";
 import { localLauncher } from "../src/worker/launcher.ts";
 import { createPool, type Pool } from "../src/worker/pool.ts";
+import { headline, machine } from "./machine.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 /** Requests under way at a time, requests that share a call, and how many times memory is looked at. */
@@ -41,16 +42,27 @@ async function main(): Promise<void> {
   if (python === undefined) throw new Error("bench:soak needs .venv or BACKTRAIL_PYTHON");
   const folder = await mkdtemp(join(tmpdir(), "backtrail-soak-"));
   const launcher = localLauncher({ flavour: "torch", python, environment: { ...process.env, OMP_NUM_THREADS: "1" } });
-  const pool = await createPool({ launcher, size: 1, threads: 1, device: "cpu", logDirectory: join(folder, "logs") });
+  const versions: Record<string, string> = {};
+  const pool = await createPool({
+    launcher,
+    size: 1,
+    threads: 1,
+    device: "cpu",
+    logDirectory: join(folder, "logs"),
+    onEvent: (event) => {
+      if (event.kind === "worker-ready") Object.assign(versions, event.versions);
+    },
+  });
   try {
     await writeFile(join(folder, "tokenizer.json"), JSON.stringify(tokenizerJson(selfBacktracking.vocabulary)));
     await writeFile(join(folder, "tokenizer_config.json"), JSON.stringify(tokenizerConfigJson(selfBacktracking.vocabulary)));
     const { line, tokens, done } = await soak(pool, tinyModel(folder), requests, until);
     const seconds = line.at(-1)?.seconds ?? 0;
-    process.stdout.write(`${done} requests, ${tokens} tokens in ${seconds.toFixed(0)} s\n`);
+    const about = machine(versions);
+    process.stdout.write(`${headline(about)}\n${done} requests, ${tokens} tokens in ${seconds.toFixed(0)} s\n`);
     const faults = (["worker", "coordinator"] as const).flatMap((which) => judge(which, line));
     if (values.json !== undefined)
-      await writeFile(values.json, `${JSON.stringify({ requests: done, tokens, line, faults }, null, 2)}\n`);
+      await writeFile(values.json, `${JSON.stringify({ about, requests: done, tokens, line, faults }, null, 2)}\n`);
     if (faults.length > 0 || done < requests) {
       for (const fault of faults) process.stdout.write(`${fault}\n`);
       if (done < requests) process.stdout.write(`stopped by the clock: ${done} of ${requests} requests\n`);

@@ -1,10 +1,8 @@
 // What a sweep of a thousand stages costs beside its work: planning, the time in which workers stand idle although there is work,
 // and the coordinator's memory, with real mock workers whose calls take 100 ms each. Finding all of it cached is timed too.
-import { execFileSync } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { cpus, loadavg, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { parseConfig } from "../src/config/load.ts";
 import { median } from "../src/lib/stats.ts";
@@ -20,8 +18,8 @@ import { Store } from "../src/store/store.ts";
 import type { PoolEvent } from "../src/worker/events.ts";
 import { localLauncher } from "../src/worker/launcher.ts";
 import { createPool, type Pool } from "../src/worker/pool.ts";
+import { headline, type Machine, machine } from "./machine.ts";
 
-const root = fileURLToPath(new URL("..", import.meta.url));
 const environment = { flavour: "mock", dtype: "float32", device: "cpu" } as const;
 /** Memory is flat when the median of the last quarter of the run exceeds that of the second by no more. */
 const allowedMiB = 16;
@@ -69,7 +67,7 @@ async function main(): Promise<void> {
     // A pass of its own: collecting garbage stops the coordinator, and the workers with it.
     const { heapMiB } = await measure(join(folder, "memory"), sizes, true);
     const found = { ...timed, heapMiB };
-    const about = machine(sizes);
+    const about = machine();
     process.stdout.write(render(about, sizes, found));
     if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify({ about, ...sizes, ...found }, null, 2)}\n`);
     const growth = grown(found.heapMiB);
@@ -227,29 +225,14 @@ function grown(line: readonly number[]): number {
 
 const since = (begun: number) => (performance.now() - begun) / 1000;
 
-function machine({ workers }: Sizes) {
-  const git = (...args: string[]) => execFileSync("git", args, { cwd: root, encoding: "utf8" }).trim();
-  const changed = git("status", "--porcelain", "--", "src", "bench") !== "";
-  const list = cpus();
-  return {
-    cpu: list[0]?.model.trim() ?? "unknown",
-    cores: list.length,
-    load: loadavg()[0],
-    node: process.version,
-    workers,
-    commit: `${git("rev-parse", "--short", "HEAD")}${changed ? " with local changes" : ""}`,
-    date: new Date().toISOString().slice(0, 10),
-  };
-}
-
-function render(about: ReturnType<typeof machine>, sizes: Sizes, found: Measured): string {
+function render(about: Machine, sizes: Sizes, found: Measured): string {
   const percent = (share: number) => `${(100 * share).toFixed(2)}%`;
   const { stages, seconds, jobs, workSeconds, cpuSeconds } = found;
   const ideal = (jobs * sizes.jobMs) / 1000 / sizes.workers;
   const span = (line: readonly number[]) =>
     `${Math.min(...line).toFixed(0)}..${Math.max(...line).toFixed(0)}, ${grown(line) >= 0 ? "+" : ""}${grown(line).toFixed(1)} from the second quarter to the last`;
   return [
-    `${about.cpu}, ${about.cores} cores, load ${about.load?.toFixed(1)} at the end; node ${about.node}; commit ${about.commit}, ${about.date}.`,
+    headline(about),
     "",
     `| ${stages} stages, ${jobs} calls of ${sizes.jobMs} ms, ${sizes.workers} workers | |`,
     "|---|---|",

@@ -18,8 +18,9 @@ import { findFormat } from "../src/trace/registry.ts";
 import { tokenizerConfigJson, tokenizerJson } from "../src/trace/tokenizer.ts";
 import { microBatches, packs } from "../src/train/microBatches.ts";
 import { rowsOfStep } from "../src/train/schedule.ts";
+import { machine } from "./machine.ts";
 import { type Opened, type Side, type Stepped, startSide } from "./trainSides.ts";
-import { type Method, machine, methods, type Outcome, type Round, render, type Timed } from "./trainTable.ts";
+import { type Method, methods, type Outcome, type Round, render, type Timed } from "./trainTable.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const examples = 8192;
@@ -79,7 +80,7 @@ async function main(): Promise<void> {
       outcomes.push(measured.outcome);
       versions = measured.versions;
     }
-    const about = machine(root, versions, host);
+    const about = { ...machine(versions), device: host.device, threads: host.threads };
     process.stdout.write(render(about, outcomes));
     if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify({ about, outcomes }, null, 2)}\n`);
   } finally {

@@ -1,7 +1,6 @@
 // The figures of bench/train.ts as a Markdown table.
-import { execFileSync } from "node:child_process";
-import { cpus } from "node:os";
 import { median } from "../src/lib/stats.ts";
+import { headline, type Machine, spread } from "./machine.ts";
 import type { Opened, Stepped } from "./trainSides.ts";
 
 /** Ours, the recipe, and the recipe with padding to the longest of the batch only. */
@@ -22,31 +21,11 @@ export interface Outcome {
   readonly lossDifference: number | undefined;
 }
 
-/** Where and with what the figures were measured. */
-export function machine(
-  root: string,
-  versions: Opened["versions"],
-  host: { readonly device: string; readonly threads: number },
-) {
-  const git = (...args: string[]) => execFileSync("git", args, { cwd: root, encoding: "utf8" }).trim();
-  const list = cpus();
-  return {
-    cpu: list[0]?.model.trim() ?? "unknown",
-    cores: list.length,
-    device: host.device,
-    threads: host.threads,
-    node: process.version,
-    versions,
-    commit: `${git("rev-parse", "--short", "HEAD")}${git("status", "--porcelain", "--", "src", "py", "bench") === "" ? "" : " with local changes"}`,
-    date: new Date().toISOString().slice(0, 10),
-  };
-}
-
-const spread = (values: readonly number[], show: (value: number) => string) =>
-  `${show(median(values))} (${show(Math.min(...values))}..${show(Math.max(...values))})`;
-
 /** A Markdown table: medians over rounds with their range; the ratio is the median of the ratios of each round's pair. */
-export function render(about: ReturnType<typeof machine>, outcomes: readonly Outcome[]): string {
+export function render(
+  about: Machine & { readonly device: string; readonly threads: number },
+  outcomes: readonly Outcome[],
+): string {
   const rateOf = (one: Timed) => one.tokens / one.cpuSeconds;
   const lines = outcomes.map(({ case: name, rounds, info, packed, rate, flopsPerToken, padding, lossDifference }) => {
     const rates = (method: Method) => rounds.map((round) => rateOf(round[method]));
@@ -66,9 +45,13 @@ export function render(about: ReturnType<typeof machine>, outcomes: readonly Out
     ];
     return `| ${cells.join(" | ")} |`;
   });
-  const named = ["python", "torch", "transformers"].map((key) => `${key} ${about.versions[key] ?? "?"}`);
   return [
-    `${about.cpu}, ${about.cores} cores; device ${about.device}, ${about.threads} kernel thread; node ${about.node}, ${named.join(", ")}; commit ${about.commit}, ${about.date}; ${outcomes.map(({ case: name, rounds }) => `${name}: ${rounds.length} rounds`).join(", ")}.`,
+    headline(
+      about,
+      `device ${about.device}`,
+      `${about.threads} kernel thread`,
+      ...outcomes.map(({ case: name, rounds }) => `${name}: ${rounds.length} rounds`),
+    ),
     "",
     `| case | ours, real tokens/CPU-s | recipe | recipe, batch-longest | ours / recipe, per round | ours / batch-longest | MFU (6N + attention), in that order | padding | device TFLOP/s | peak memory GiB | losses differ by |`,
     "|---|---|---|---|---|---|---|---|---|---|---|",

@@ -166,6 +166,7 @@ def test_the_tables_ratios_are_those_of_the_rows() -> None:
         {
             "cell": train | {"gradientCheckpointing": False},
             "realTokens": 500_000,
+            "trainedTokens": 200_000,
             "wall": 10.0,
             "flopsPerToken": 9.89e9,
             "matrixRate": 800e12,
@@ -196,6 +197,8 @@ def test_the_tables_ratios_are_those_of_the_rows() -> None:
     assert training["real tokens/s"] == "50000"
     # 50,000 tokens of 9.89 GFLOP a second: 494.5 TFLOP/s.
     assert (training["MFU by data sheet"], training["MFU by the rate measured"]) == ("50.0%", "61.8%")
+    # Of them 6 x 2048 x 128257 for the head, which 60% of the tokens do not need.
+    assert training["same, head where trained"] == "45.2%"
     assert training["times the recipe"] == "5.00"
     assert training["minutes for the paper's run"] == "21.1"
     assert "no such engine" in text
