@@ -65,7 +65,8 @@ function unpackWheels(target) {
   const downloads = mkdtempSync(join(tmpdir(), "backtrail-wheels-"));
   const venv = join(root, ".venv", "bin", "python");
   const python = existsSync(venv) ? venv : "python3";
-  const platforms = ["manylinux_2_28_x86_64", "manylinux_2_27_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64"];
+  const machine = process.arch === "arm64" ? "aarch64" : "x86_64";
+  const platforms = ["manylinux_2_28", "manylinux_2_27", "manylinux_2_17", "manylinux2014"].map((base) => `${base}_${machine}`);
   const flags = platforms.flatMap((platform) => ["--platform", platform]);
   run(python, [
     "-m",
@@ -104,12 +105,19 @@ cpSync(process.execPath, join(target, "bin", "node"));
 const launcher = `#!/bin/sh
 # Runs Backtrail from this folder. BACKTRAIL_PYTHON names the Python that has PyTorch and transformers.
 here=$(cd "$(dirname "$0")" && pwd)
-export PYTHONPATH="$here/site\${PYTHONPATH:+:$PYTHONPATH}"
+# The wheels of this archive are for one version of Python: what that Python has itself comes first.
+if ! "\${BACKTRAIL_PYTHON:-python3}" -c "import msgspec, zmq" 2>/dev/null; then
+  export PYTHONPATH="$here/site\${PYTHONPATH:+:$PYTHONPATH}"
+fi
 exec "$here/bin/node" "$here/dist/main.js" "$@"
 `;
 writeFileSync(join(target, "backtrail"), launcher);
 chmodSync(join(target, "backtrail"), 0o755);
-run("strip", [join(target, "bin", "node")], { stdio: "ignore" });
+try {
+  run("strip", [join(target, "bin", "node")], { stdio: "ignore" });
+} catch {
+  console.log("strip is not here or cannot read this Node: the archive is larger by its symbols");
+}
 run("tar", ["-C", staging, "--owner=0", "--group=0", "-czf", out, name]);
 rmSync(staging, { recursive: true });
 console.log(`${out}: ${(statSync(out).size / 2 ** 20).toFixed(1)} MiB`);

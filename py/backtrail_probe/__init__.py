@@ -151,8 +151,13 @@ def model(source: str, samples: list[str]) -> str:
         "parameters": None,
         "bytes": None,
         "storedDtypes": [],
+        "problem": None,
     }
     if Path(source).is_dir():
+        try:
+            check(source, None)
+        except (AccessError, OSError) as error:
+            report["problem"] = str(error)
         try:
             parameters, report["bytes"], report["storedDtypes"] = tensors(Path(source))
         except (AccessError, OSError) as error:
@@ -170,7 +175,12 @@ def _why(error: Exception, source: str) -> str:
         check(source, None)
     except (AccessError, OSError) as reason:
         return str(reason)
-    return f"{source}: {type(error).__name__}: {error}"
+    return f"{source}: {_first_line(error)}"
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0].rstrip(' :.') if lines else 'no reason given'}"
 
 
 def _count_parameters(config: Any, transformers: Any) -> int:
@@ -185,7 +195,7 @@ def _tokenizer(source: str, texts: list[str], transformers: Any) -> dict[str, An
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(source, trust_remote_code=False)
     except Exception as error:
-        return {"error": f"{type(error).__name__}: {error}"}
+        return {"error": _first_line(error)}
     known = tokenizer.get_vocab()
     return {
         "class": type(tokenizer).__name__,

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import math
 import os
@@ -44,7 +45,11 @@ def tensors(directory: Path) -> tuple[int, int, list[str]]:
 def _header(file: Path) -> tuple[dict[str, Any], int]:
     """The JSON header of a safetensors file and where its numbers begin. Raises AccessError."""
     with file.open("rb") as stream:
-        length = int.from_bytes(stream.read(8), "little")
+        start = stream.read(8)
+        if _pointer(start + stream.read(32)):
+            raise AccessError(f"{file} is a pointer of Git LFS, not the weights: run `git lfs pull` there")
+        stream.seek(8)
+        length = int.from_bytes(start, "little")
         try:
             header = json.loads(stream.read(min(length, 100_000_000)))
         except ValueError as error:
@@ -52,6 +57,31 @@ def _header(file: Path) -> tuple[dict[str, Any], int]:
     if not isinstance(header, dict):
         raise AccessError(f"{file} is no safetensors file")
     return header, 8 + length
+
+
+def _pointer(start: bytes) -> bool:
+    return start.startswith(b"version https://git-lfs")
+
+
+def _json_file(file: Path) -> Any:
+    """What a JSON file holds. Raises AccessError that names the file."""
+    text = file.read_bytes()
+    if _pointer(text):
+        raise AccessError(f"{file} is a pointer of Git LFS, not the file itself: run `git lfs pull` there")
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise AccessError(f"{file} is not JSON ({error}): copy or download it again") from error
+
+
+def _is_known(model_type: object) -> bool:
+    """
+    Whether transformers has a model of that type, by the names of its folders: importing it takes seconds.
+    """
+    found = importlib.util.find_spec("transformers")
+    if found is None or found.origin is None:
+        return True
+    return (Path(found.origin).parent / "models" / str(model_type).replace("-", "_")).is_dir()
 
 
 def _check_config(text: str, source: str) -> None:
@@ -62,6 +92,19 @@ def _check_config(text: str, source: str) -> None:
     stored = config.get("architectures") if isinstance(config, dict) else None
     if stored and not any(item.endswith(("ForCausalLM", "LMHeadModel")) for item in stored):
         raise AccessError(f"{source} is a {', '.join(stored)}, not a causal language model")
+    if not isinstance(config, dict):
+        raise AccessError(f"{source}: config.json holds no settings; {DIRECTORY}")
+    if "auto_map" in config and not _is_known(config.get("model_type")):
+        raise AccessError(
+            f"{source} wants code of its own to be run (auto_map in config.json), which is never done: "
+            f"transformers itself has no model type {config.get('model_type')}"
+        )
+    if quantised := config.get("quantization_config"):
+        method = quantised.get("quant_method", "quantised") if isinstance(quantised, dict) else "quantised"
+        raise AccessError(
+            f"{source} is quantised ({method}): only float weights are trained and decoded. "
+            "Give the model it was made from"
+        )
 
 
 def _check_directory(directory: Path) -> None:
@@ -71,14 +114,29 @@ def _check_directory(directory: Path) -> None:
         found = ", ".join(names) or "nothing"
         raise AccessError(f"{directory} holds no config.json, so it is no checkpoint; it holds: {found}")
     _check_config(config.read_text(encoding="utf-8"), str(directory))
-    if not (directory / "tokenizer.json").is_file():
-        raise AccessError(f"{directory} holds no tokenizer.json (a tokenizer of the `tokenizers` library)")
+    tokenizer = directory / "tokenizer.json"
+    if not tokenizer.is_file():
+        raise AccessError(
+            f"{directory} holds no tokenizer.json (a tokenizer of the `tokenizers` library): copy it there "
+            "from the model that this one was made from"
+        )
+    _json_file(tokenizer)
     index = directory / "model.safetensors.index.json"
     wanted = {"model.safetensors"}
     if index.is_file():
-        wanted = set(json.loads(index.read_text(encoding="utf-8")).get("weight_map", {}).values())
+        listed = _json_file(index)
+        if not isinstance(listed, dict) or not isinstance(listed.get("weight_map"), dict):
+            raise AccessError(f"{index} names no files: copy or download it again")
+        wanted = set(listed["weight_map"].values())
     if missing := sorted(name for name in wanted if not (directory / name).is_file()):
-        raise AccessError(f"{directory} lacks {missing[0]}: only weights in safetensors files are read")
+        pickled = any(directory.glob("pytorch_model*.bin"))
+        advice = (
+            "pytorch_model.bin is not read, since loading it can run code: save it again with transformers' "
+            "save_pretrained"
+            if pickled
+            else "copy or download it again; only weights in safetensors files are read"
+        )
+        raise AccessError(f"{directory} lacks {missing[0]}: {advice}")
     tensors(directory)
 
 

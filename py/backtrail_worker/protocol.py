@@ -222,7 +222,7 @@ class ModelSpec(Struct, rename="camel", forbid_unknown_fields=True):
     version: str
     source: ModelSource
     dtype: Dtype
-    add_tokens: list[str]
+    add_tokens: list[Annotated[str, Meta(min_length=1)]]
     reserved_tokens: dict[str, str]
 
 

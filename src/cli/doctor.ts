@@ -124,10 +124,10 @@ async function modelCheck(io: Io, python: string, source: string): Promise<Check
   const place = await modelPlace(io, source);
   const report = await showModel(python, place, [], { timeoutMs: 180_000, root: io.root, env: io.env });
   const name = "model";
-  const check = `give a directory in save_pretrained layout or an id of the Hub; \`backtrail model show ${source}\` says more`;
-  if ("error" in report) return { name, ok: false, found: source, fix: `${report.error}: ${check}` };
-  const { modelType, causalLm, fastEngineMisfit } = report;
+  if ("error" in report) return { name, ok: false, found: source, fix: report.error };
+  const { modelType, causalLm, fastEngineMisfit, problem } = report;
   if (!causalLm)
     return { name, ok: false, found: `${source} (${modelType})`, fix: "it is no causal language model: choose one that is" };
+  if (problem !== null) return { name, ok: false, found: `${source} (${modelType})`, fix: problem };
   return { name, ok: true, found: `${source} (${modelType}): ${engineFor(fastEngineMisfit)}` };
 }

@@ -50,6 +50,7 @@ export async function modelShowCommand(io: Io, source: string, flags: { json: bo
   }
   const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(2)} GiB`;
   io.out(`${source}: ${report.modelType}${report.causalLm ? "" : " (NOT a causal language model: it cannot be used)"}\n`);
+  if (report.problem !== null) io.out(`NOT USABLE   ${report.problem}\n`);
   if (report.parameters !== null) io.out(`parameters   ${report.parameters.toLocaleString("en")}\n`);
   io.out(
     `vocabulary   ${report.vocabulary ?? "?"}, context ${report.context ?? "?"} tokens, stored as ${report.storedDtypes.join(", ") || report.dtype || "?"}\n`,

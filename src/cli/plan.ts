@@ -2,11 +2,13 @@
 import { testSizes } from "../config/testSizes.ts";
 import { powerBefore } from "../evaluate/claims.ts";
 import type { ExitCode, Io } from "./io.ts";
+import { modelNotes } from "./models.ts";
 import { armLines } from "./planArmLines.ts";
 import { estimateSweep, type SweepEstimates } from "./planEstimate.ts";
 import { readStates, type SweepStates } from "./planStates.ts";
 import { matrixLines, reasonLines, stageLines, totalLines } from "./planTable.ts";
 import { type PlanTotals, planTotals } from "./planTotals.ts";
+import { workersNote } from "./runWorkers.ts";
 import { type LoadedSweep, loadSweep, type SweepFlags } from "./sweep.ts";
 
 export interface PlanFlags extends SweepFlags {
@@ -23,16 +25,18 @@ export async function planCommand(io: Io, path: string, flags: PlanFlags): Promi
   const found = await readStates(sweep);
   const estimates = await estimateSweep(io, sweep, found.made);
   const totals = await planTotals(io, sweep, found.states, estimates.stages);
-  if (flags.json) io.out(`${JSON.stringify(planJson(sweep, found, estimates, totals), null, 2)}\n`);
-  else io.out(`${planText(sweep, found, estimates, totals, flags.stages).join("\n")}\n`);
+  const workers = await workersNote(io, sweep);
+  const refusal = workers === undefined ? [] : [`workers: a run here would refuse them: ${workers}`];
+  const notes = [...refusal, ...(await modelNotes(io, sweep)).map((note) => `model: ${note}`)];
+  if (flags.json) io.out(`${JSON.stringify({ ...planJson(sweep, found, estimates, totals), notes }, null, 2)}\n`);
+  else io.out(`${planText(sweep, found, { ...estimates, totals, notes }, flags.stages).join("\n")}\n`);
   return 0;
 }
 
 function planText(
   sweep: LoadedSweep,
   { states }: SweepStates,
-  estimates: SweepEstimates,
-  totals: PlanTotals,
+  estimates: SweepEstimates & { readonly totals: PlanTotals; readonly notes: readonly string[] },
   all: boolean,
 ): string[] {
   const { config, plan, environment } = sweep;
@@ -46,7 +50,8 @@ function planText(
     ...matrixLines(plan, states, variants),
     "",
     ...(stages.length > 0 ? [...stages, ""] : []),
-    ...totalLines(totals, config.file.store),
+    ...totalLines(estimates.totals, config.file.store),
+    ...estimates.notes,
     "",
     ...armLines(estimates.arms, environment),
     ...claimPowers(sweep).map(({ name, sentence }) => `claim ${name}: ${sentence}`),

@@ -15,7 +15,7 @@ import { RunMonitor } from "../run/monitor.ts";
 import { formatDuration, Progress } from "../run/progress.ts";
 import { type Gathered, gatherResults, type RunOutputs } from "../run/summary.ts";
 import { writeAtomic } from "../store/files.ts";
-import { describeHolder, lockSweep } from "../store/lock.ts";
+import { lockSweep } from "../store/lock.ts";
 import { clearTorn, keepEarlier } from "../store/results.ts";
 import { type RunState, readRunState } from "../store/runState.ts";
 import { Store } from "../store/store.ts";
@@ -57,8 +57,7 @@ export async function runSweep(io: Io, run: SweepRun): Promise<ExitCode> {
   io.signal.addEventListener("abort", () => progress.leaveBoard(), { once: true });
   const lock = await lockSweep(folder);
   try {
-    const onWait = (holder: Parameters<typeof describeHolder>[0] | undefined) =>
-      progress.say(`the store is being cleaned by ${holder === undefined ? "somebody" : describeHolder(holder)}; waiting`);
+    const onWait = (holder: string) => progress.say(`waiting for the store, being cleaned by ${holder}`);
     const hold = await holdStore(sweep.storeRoot, folder, { signal: io.signal, onWait });
     try {
       return await runHeld(io, run, { workers, progress, store, folder, now });
@@ -253,7 +252,9 @@ function tell(
 
 function codeOf({ failures, stopped }: Executed, outputs: RunOutputs | undefined): ExitCode {
   if (failures.length > 0 || stopped?.why === "disk") return exitCode.failedStages;
-  const { claims = [], unjudged = [] } = outputs?.summary ?? {};
-  const isMissed = claims.some(({ required, verdict }) => required && verdict !== "supported");
+  const { claims = [], pooled = [], unjudged = [] } = outputs?.summary ?? {};
+  const inPools = new Set(pooled.flatMap((pool) => pool.claims));
+  const deciding = [...pooled, ...claims.filter(({ name }) => !inPools.has(name))];
+  const isMissed = deciding.some(({ required, verdict }) => required && verdict !== "supported");
   return isMissed || unjudged.some(({ required }) => required) ? exitCode.claimNotSupported : exitCode.done;
 }

@@ -1,10 +1,8 @@
 // What `run` needs before it has workers, and how it gets them: Python, published models, GPUs, the processes of a worker.
-import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { type DeepspeedSettings, parseDeepspeed } from "../config/deepspeed.ts";
 import { loadedModules } from "../config/moduleLoader.ts";
 import { UserError } from "../lib/errors.ts";
-import { checkModelAccess } from "../python/probe.ts";
 import type { RunMonitor } from "../run/monitor.ts";
 import { findPython, requirePython } from "../setup/environment.ts";
 import { assignGpus } from "../worker/devices.ts";
@@ -12,6 +10,7 @@ import { localLauncher } from "../worker/launcher.ts";
 import { createPool, type Pool } from "../worker/pool.ts";
 import { type RankGroup, torchrunLauncher } from "../worker/torchrun.ts";
 import { type Io, readUserFile } from "./io.ts";
+import { requireModels } from "./models.ts";
 import type { LoadedSweep } from "./sweep.ts";
 
 /** Drivers hold a whole process, its heartbeats too, while they load. */
@@ -31,8 +30,28 @@ export interface WorkerPlan {
 
 /** Checks, before anything is made, that workers can be had. Throws UserError for what is missing or contradicts itself. */
 export async function planWorkers(io: Io, sweep: LoadedSweep): Promise<WorkerPlan> {
+  const { group, gpus } = await planPlaces(io, sweep);
+  if (sweep.environment.flavour === "mock") return { python: "", group, gpus };
+  const python = pythonFor(io, sweep);
+  await requirePython(python, io.env);
+  await requireModels(io, sweep, python);
+  return { python, group, gpus };
+}
+
+/** Why `workers` cannot be had on this machine, for a plan; undefined when they can, as far as their number goes. */
+export async function workersNote(io: Io, sweep: LoadedSweep): Promise<string | undefined> {
+  try {
+    await planPlaces(io, sweep);
+    return undefined;
+  } catch (error) {
+    if (error instanceof UserError) return error.message;
+    throw error;
+  }
+}
+
+async function planPlaces(io: Io, sweep: LoadedSweep): Promise<Pick<WorkerPlan, "group" | "gpus">> {
   const group = await rankGroup(io, sweep);
-  if (sweep.environment.flavour === "mock") return { python: "", group, gpus: undefined };
+  if (sweep.environment.flavour === "mock") return { group, gpus: undefined };
   const { count, gpus: each } = sweep.config.file.workers;
   const gpus = assignGpus({
     workers: count,
@@ -41,10 +60,7 @@ export async function planWorkers(io: Io, sweep: LoadedSweep): Promise<WorkerPla
     visible: io.env.CUDA_VISIBLE_DEVICES,
     found: sweep.gpus.length,
   });
-  const python = pythonFor(io, sweep);
-  await requirePython(python, io.env);
-  await requireModels(io, sweep, python);
-  return { python, group, gpus };
+  return { group, gpus };
 }
 
 /** `code` takes the versions of the workers' packages when the first is ready. */
@@ -82,26 +98,6 @@ export async function startWorkers(
   });
   run.monitor.setPool(() => pool.describe());
   return pool;
-}
-
-/** Every published model that the arms name can be had: asked before data is made and workers are started. */
-async function requireModels(io: Io, { config }: LoadedSweep, python: string): Promise<void> {
-  const asked = new Set<string>();
-  for (const { settings } of config.arms) {
-    const { model } = settings;
-    if (!("from" in model)) continue;
-    const directory = resolve(io.cwd, model.from);
-    const source = await stat(directory).then(
-      (found) => (found.isDirectory() ? directory : model.from),
-      () => model.from,
-    );
-    const name = `${source}@${model.revision ?? ""}`;
-    if (asked.has(name)) continue;
-    asked.add(name);
-    const options = { timeoutMs: 120_000, root: io.root, env: io.env };
-    const wrong = await checkModelAccess(python, { source, revision: model.revision }, options);
-    if (wrong !== undefined) throw new UserError("model-not-found", `model.from: ${wrong}`);
-  }
 }
 
 /** The processes of one worker and their DeepSpeed settings. */

@@ -2,7 +2,7 @@
 import { failureLines } from "../run/failure.ts";
 import { overviewLines } from "../run/overview.ts";
 import { formatRow } from "../run/progress.ts";
-import { type LockHolder, readLock } from "../store/lock.ts";
+import { type HeldLock, ifHostIsGone, readLock } from "../store/lock.ts";
 import { type RunState, readRunState } from "../store/runState.ts";
 import type { ExitCode, Io } from "./io.ts";
 import { readStates } from "./planStates.ts";
@@ -43,7 +43,7 @@ function stageWords(states: readonly StageWord[], run: RunState | undefined, isO
 function statusLines(
   sweep: LoadedSweep,
   words: readonly StageWord[],
-  holder: LockHolder | undefined,
+  holder: HeldLock | undefined,
   run: RunState | undefined,
 ): string[] {
   const { config, plan } = sweep;
@@ -63,10 +63,10 @@ function statusLines(
   return lines;
 }
 
-function whoRuns(holder: LockHolder | undefined, run: RunState | undefined): string {
+function whoRuns(holder: HeldLock | undefined, run: RunState | undefined): string {
   if (holder !== undefined) {
     const told = run === undefined ? "" : `; told of itself at ${run.updatedAt}`;
-    return `running: process ${holder.pid} on ${holder.host} since ${holder.since}${told}`;
+    return `running: process ${holder.pid} on ${holder.host} since ${holder.since}${told}${ifHostIsGone(holder)}`;
   }
   if (run === undefined) return "not running; no run on record";
   const { end, pid, host, updatedAt } = run;

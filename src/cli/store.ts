@@ -5,7 +5,7 @@ import { UserError } from "../lib/errors.ts";
 import { type Collection, collectGarbage, type Garbage } from "../store/collect.ts";
 import { freeBytes } from "../store/disk.ts";
 import { type Inventory, takeInventory } from "../store/inventory.ts";
-import { describeHolder } from "../store/lock.ts";
+import { describeHolder, ifHostIsGone } from "../store/lock.ts";
 import { lookAt } from "../store/shardFolder.ts";
 import { Store } from "../store/store.ts";
 import { readSweeps, type SweepPlan } from "../store/sweeps.ts";
@@ -54,7 +54,7 @@ export async function storeListCommand(io: Io, flags: StoreFlags & { readonly ki
   io.out(
     `${flags.store}: ${formatBytes(items.reduce((sum, { bytes }) => sum + bytes, 0))}; ${formatBytes(free)} free on its disk\n`,
   );
-  for (const user of users) io.out(`in use by ${describeHolder(user)}\n`);
+  for (const user of users) io.out(`in use by ${describeHolder(user)}${ifHostIsGone(user)}\n`);
   return 0;
 }
 
@@ -93,7 +93,9 @@ function closing(flags: CollectFlags, found: Collection, count: number, bytes: n
   const plans = `${sweeps.length} ${sweeps.length === 1 ? "plan keeps" : "plans keep"} ${kept.artefacts} artefacts, ${formatBytes(kept.bytes)}`;
   if (flags.delete) return `${flags.store}: ${what} deleted; ${plans}\n`;
   const obstacles = [
-    ...users.map((user) => `In use by ${describeHolder(user)}: --delete will refuse until it has ended.\n`),
+    ...users.map(
+      (user) => `In use by ${describeHolder(user)}: --delete will refuse until it has ended${ifHostIsGone(user)}.\n`,
+    ),
     ...unseen.map(({ folder, host }) => `The sweep in ${folder} (host ${host}) is out of sight: --delete will refuse.\n`),
   ];
   const next = count === 0 ? "" : " Nothing was deleted: this is a dry run. --delete deletes.";
@@ -128,7 +130,7 @@ function listed(inventory: Inventory, usedBy: (stage: { kind: string; key: strin
     ...item,
     kind: "work",
     usedBy: usedBy(item),
-    note: item.holder === undefined ? "interrupted" : `in progress, ${describeHolder(item.holder)}`,
+    note: item.holder === undefined ? "interrupted" : `in progress, ${describeHolder(item.holder)}${ifHostIsGone(item.holder)}`,
   }));
   const none = { key: null, usedBy: [] };
   const drafts = inventory.drafts.map((item) => ({

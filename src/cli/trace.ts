@@ -1,4 +1,7 @@
 // backtrail trace: one problem, solved and written in a format.
+import type { z } from "zod";
+import { asProblems } from "../config/messages.ts";
+import { puzzleSettings } from "../config/schema.ts";
 import { defaultSolver } from "../config/solvers.ts";
 import { UserError } from "../lib/errors.ts";
 import { Rng } from "../lib/rng.ts";
@@ -56,12 +59,7 @@ export async function traceCommand(io: Io, puzzleName: string, flags: TraceFlags
 function readSolver(text: string, puzzle: AnyPuzzle): SolverSettings {
   const [heuristic] = Object.keys(puzzle.heuristics);
   const given = text.trimStart().startsWith("{") ? readJsonFlag("--solver", text) : { kind: findSolver(text).name };
-  const parsed = solverSettings.safeParse(given);
-  if (!parsed.success) {
-    const told = parsed.error.issues.map(({ path, message }) => `${["--solver", ...path].join(".")}: ${message}`);
-    throw new UserError("usage", `${told.join("\n")}\nfound ${text}`);
-  }
-  const settings = parsed.data;
+  const settings = readSettings("--solver", solverSettings, given);
   // A heuristic that was not asked for is the puzzle's own first one.
   const isDefault = "heuristic" in settings && !("heuristic" in given);
   return isDefault && heuristic !== undefined && puzzle.heuristics[settings.heuristic ?? ""] === undefined
@@ -69,10 +67,19 @@ function readSolver(text: string, puzzle: AnyPuzzle): SolverSettings {
     : settings;
 }
 
+/** A flag's value as the schema reads it. Throws UserError("usage") that names each wrong key, as for a config. */
+function readSettings<T>(flag: string, schema: z.ZodType<T>, given: object): T {
+  const parsed = schema.safeParse(given);
+  if (parsed.success) return parsed.data;
+  const told = asProblems(parsed.error, given, schema).map(({ path, message }) => `${[flag, ...path].join(".")}: ${message}`);
+  throw new UserError("usage", told.join("\n"));
+}
+
 /** The problem that is given, as JSON or in the puzzle's short form ("45,39,2,10 -> 62"), or a drawn one. */
 function problemOf(puzzle: AnyPuzzle, { problem: text, options, seed }: TraceFlags): unknown {
   if (text === undefined) {
-    const settings = puzzle.readOptions({ kind: puzzle.name, ...readJsonFlag("--options", options) });
+    const given = { ...readJsonFlag("--options", options), kind: puzzle.name };
+    const settings = readSettings("--options", puzzleSettings, given);
     return puzzle.generate(Rng.for(seed, "trace", "problem"), settings);
   }
   const short = puzzle.readText?.(text);

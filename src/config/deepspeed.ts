@@ -3,6 +3,7 @@
 // (as in files written for Hugging Face's trainer): a second value somewhere else would be a silent contradiction.
 import { z } from "zod";
 import { UserError } from "../lib/errors.ts";
+import { asProblems } from "./messages.ts";
 
 /** Key -> where it is decided instead. */
 const decidedElsewhere: Readonly<Record<string, string>> = {
@@ -69,7 +70,8 @@ export function parseDeepspeed(text: string, name: string): DeepspeedSettings {
   }
   const checked = deepspeedFile.safeParse(own);
   if (checked.success) return checked.data;
-  return refuse(checked.error.issues.map(({ path, message }) => `${path.join(".") || "the file"}: ${message}`).join("; "));
+  const problems = asProblems(checked.error, own, deepspeedFile);
+  return refuse(problems.map(({ path, message }) => `${path.join(".")}: ${message}`).join("; "));
 }
 
 /** "auto", or an object of nothing but "auto" (as `"bf16": {"enabled": "auto"}`). */

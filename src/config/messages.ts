@@ -59,8 +59,8 @@ function unionProblems(
   root: Root,
 ): ConfigProblem[] {
   if (issue.discriminator !== undefined) {
-    // zod's path ends in the discriminator already.
-    const options = (issue as { options?: readonly unknown[] }).options ?? [];
+    // zod's path ends in the discriminator already. A branch that needs none counts as `undefined`.
+    const options = ((issue as { options?: readonly unknown[] }).options ?? []).filter((option) => option !== undefined);
     const expected = options.map((option) => JSON.stringify(option)).join(" or ");
     if (value === undefined) return [{ path, message: `missing: expected ${expected}` }];
     return [{ path, message: `expected ${expected}, found ${shown(value)}${hint(value, options)}` }];

@@ -53,6 +53,11 @@ const scratchModel = z
     ...scratchRest,
   })
   .superRefine((model, context) => {
+    if (model.backtrackToken !== "add") {
+      const message =
+        "a model from scratch has <backtrack> from its format: a reserved token is one of a published model (model.from)";
+      context.addIssue({ code: "custom", path: ["backtrackToken"], message });
+    }
     for (const [key, families] of Object.entries(ownKeys)) {
       const isOwn = (families as readonly string[]).includes(model.architecture);
       if (isOwn || model[key as keyof typeof ownKeys] === undefined) continue;

@@ -107,7 +107,7 @@ function seedAxes({ seeds }: SweepSettings, seed: number): Axis[] {
   return [{ keys: [{ key: "seed", path }], points }];
 }
 
-/** Keys that are no settings of an arm or stand on two axes, and lists of one zip that differ in length. */
+/** Keys that are no settings of an arm or stand on two axes, lists of one zip that differ in length, and points given twice. */
 export function axisProblems(sweep: SweepSettings, axes: readonly Axis[]): ConfigProblem[] {
   const keys = axes.flatMap((axis) => axis.keys);
   const ofKeys = keys.flatMap(({ key, path }, index) => {
@@ -119,7 +119,22 @@ export function axisProblems(sweep: SweepSettings, axes: readonly Axis[]): Confi
     const told = other.key === key ? `${key} varies already at ${where}` : `${key} and ${other.key} (at ${where}) overlap`;
     return [{ path, message: `${told}. A setting can vary on one axis only`, atKey: true }];
   });
-  return [...ofKeys, ...zipsOf(sweep).flatMap(lengthProblems)];
+  return [...ofKeys, ...zipsOf(sweep).flatMap(lengthProblems), ...axes.flatMap(repeatProblems)];
+}
+
+/** A point that an axis has already would add no arm: whoever counts three seeds must not get two. */
+function repeatProblems({ points }: Axis): ConfigProblem[] {
+  const seen = new Set<string>();
+  return points.flatMap((point) => {
+    const address = canonicalJson(asJson(Object.fromEntries(point.map(({ key, value }) => [key, value]))));
+    const [first] = point;
+    if (first === undefined || !seen.has(address)) {
+      seen.add(address);
+      return [];
+    }
+    const settings = point.map(({ key, value }) => `${key}=${valueText(value)}`).join(", ");
+    return [{ path: first.path, message: `${settings} stands twice on this axis. Give it once` }];
+  });
 }
 
 function lengthProblems({ lists, path }: Zip): ConfigProblem[] {

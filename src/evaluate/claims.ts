@@ -83,7 +83,7 @@ export function powerBefore(claim: ClaimSettings, n: number, assumedDiscordance:
 }
 
 /** A difference of shares in percentage points. */
-function points(share: number): string {
+export function points(share: number): string {
   const rounded = (100 * share).toFixed(1);
   return `${rounded === "-0.0" ? "0.0" : rounded} points`;
 }

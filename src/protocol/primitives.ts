@@ -28,7 +28,7 @@ export const modelSpec = z.strictObject({
   source: modelSource,
   dtype,
   /** Tokens that must exist: a missing one gets a new row, unless `reservedTokens` names the token whose row it takes. */
-  addTokens: z.array(z.string()),
+  addTokens: z.array(z.string().min(1)),
   reservedTokens: z.record(z.string(), z.string()),
 });
 export type ModelSpec = z.infer<typeof modelSpec>;

@@ -35,6 +35,8 @@ export type PythonReport =
 export interface ModelReport {
   readonly modelType: string;
   readonly causalLm: boolean;
+  /** Of a directory: why a run would refuse it; null: it would not. */
+  readonly problem: string | null;
   /** Why the fast decoding engine does not suit; null: it does. */
   readonly fastEngineMisfit: string | null;
   readonly vocabulary: number | null;

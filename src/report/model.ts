@@ -14,6 +14,8 @@ export interface Summary {
   readonly arms: readonly ArmSummary[];
   readonly comparisons: readonly Comparison[];
   readonly claims: readonly ClaimResult[];
+  /** Claims over several seeds, each with one verdict for all of them; absent in records of versions that did not write it. */
+  readonly pooled?: readonly PooledClaim[];
   /** Claims without a verdict on all they compare; absent in records of versions that did not write it. */
   readonly unjudged?: readonly UnjudgedClaim[];
   /** Canonical keys that two splits share, by pair of splits ("train/seen"); 0 everywhere in a sound run. */
@@ -84,14 +86,35 @@ export interface Comparison {
   readonly pValue: number;
 }
 
+export type Verdict = "supported" | "refuted" | "inconclusive" | "underpowered";
+
 export interface ClaimResult {
   readonly name: string;
   readonly statement: string;
   readonly split: string;
-  readonly verdict: "supported" | "refuted" | "inconclusive" | "underpowered";
+  readonly verdict: Verdict;
   readonly required: boolean;
   readonly explanation: string;
   readonly comparison: Comparison;
+}
+
+/** A claim over all seeds of a point of the sweep. */
+export interface PooledClaim {
+  readonly name: string;
+  readonly statement: string;
+  readonly split: string;
+  readonly verdict: Verdict;
+  readonly required: boolean;
+  readonly explanation: string;
+  readonly seeds: readonly number[];
+  /** Of each seed, in their order. */
+  readonly differences: readonly number[];
+  /** Their mean. */
+  readonly difference: number;
+  /** Student's t over the seeds, 95%; not narrower than the problems alone allow. */
+  readonly interval: readonly [number, number];
+  /** Names of the claims, one for each seed, that it pools; where they are required, its verdict decides. */
+  readonly claims: readonly string[];
 }
 
 /** A claim of which at least one pair of policies was not graded on both sides (not run, not yet, or failed). */

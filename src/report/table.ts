@@ -195,7 +195,9 @@ function comparisons(summary: Summary, options: TableOptions, pens: Pens): strin
   return rest === "" ? lines : `${lines}\n${rest}`;
 }
 
-function claims({ claims: items, unjudged = [] }: Summary, options: TableOptions, pens: Pens): string {
+function claims({ claims: single, pooled = [], unjudged = [] }: Summary, options: TableOptions, pens: Pens): string {
+  // What holds over all seeds first, then seed by seed.
+  const items = [...pooled, ...single];
   if (items.length + unjudged.length === 0) return "";
   const pen = { supported: pens.good, refuted: pens.bad, inconclusive: pens.doubt, underpowered: pens.doubt };
   const lines = items.map((claim) => {

@@ -2,11 +2,12 @@
 import type { Arm, ResolvedConfig } from "../config/resolve.ts";
 import type { ClaimSettings } from "../config/schema.ts";
 import { judge } from "../evaluate/claims.ts";
+import { judgePooled } from "../evaluate/pooled.ts";
 import { compare, type Graded } from "../evaluate/summary.ts";
 import { UserError } from "../lib/errors.ts";
-import { canonicalJson } from "../lib/hash.ts";
+import { canonicalJson, type Json } from "../lib/hash.ts";
 import type { Plan } from "../plan/plan.ts";
-import type { ClaimResult, Comparison, UnjudgedClaim } from "../report/model.ts";
+import type { ClaimResult, Comparison, PooledClaim, UnjudgedClaim } from "../report/model.ts";
 
 /** Verdicts by reference `arm/policy`. */
 export type GradedByReference = ReadonlyMap<string, readonly Graded[]>;
@@ -60,13 +61,60 @@ export function judgeClaim(
     if (!graded.has(first.reference) || !graded.has(second.reference)) return [];
     const comparison = compareOn(graded, first.reference, second.reference, claim.on);
     const { verdict, explanation } = judge(claim, comparison);
-    const margin = claim.expect.margin === 0 ? "" : ` by more than ${(100 * claim.expect.margin).toFixed(1)} points`;
-    const statement = `${first.reference} beats ${second.reference}${margin} in ${claim.metric} on ${claim.on}`;
+    const statement = statementOf(claim, first.reference, second.reference);
     const point = pairs.length > 1 ? ` (${first.arm.name} against ${second.arm.name})` : "";
     return [
       { name: `${name}${point}`, statement, split: claim.on, verdict, required: claim.required, explanation, comparison },
     ];
   });
+}
+
+/**
+ * One result for each point of the sweep that has several seeds, over all of them. A point of which a seed is not graded has
+ * none yet: the seeds that are left would be a choice.
+ */
+export function poolClaim(
+  name: string,
+  claim: ClaimSettings,
+  config: ResolvedConfig,
+  plan: Plan,
+  graded: GradedByReference,
+): PooledClaim[] {
+  const results = judgeClaim(name, claim, config, plan, graded);
+  const groups = new Map<string, (readonly [Named, Named])[]>();
+  for (const pair of claimPairs(name, claim, config, plan)) {
+    const point = canonicalJson(pair.map(withoutSeed));
+    groups.set(point, [...(groups.get(point) ?? []), pair]);
+  }
+  const pools = [...groups.values()].filter((pairs) => pairs.length > 1);
+  return pools.flatMap((pairs) => {
+    const of = pairs.flatMap(([first, second]) =>
+      results.filter(({ comparison }) => comparison.first === first.reference && comparison.second === second.reference),
+    );
+    const seeds = pairs.map(([{ arm }]) => arm.settings.seed);
+    const [first = "", second = ""] = (pairs[0] ?? []).map(({ arm, reference }) =>
+      reference.replace(`/seed=${arm.settings.seed}`, ""),
+    );
+    if (of.length < pairs.length) return [];
+    const { verdict, explanation, differences, difference, interval } = judgePooled(
+      claim,
+      of.map(({ comparison }) => comparison),
+    );
+    const point = pools.length > 1 ? ` (${first} against ${second})` : "";
+    const statement = statementOf(claim, first, second);
+    const told = { name: `${name}, all seeds${point}`, statement, split: claim.on, verdict, required: claim.required };
+    return [{ ...told, explanation, seeds, differences, difference, interval, claims: of.map((result) => result.name) }];
+  });
+}
+
+function statementOf({ expect: { margin }, metric, on }: ClaimSettings, first: string, second: string): string {
+  const by = margin === 0 ? "" : ` by more than ${(100 * margin).toFixed(1)} points`;
+  return `${first} beats ${second}${by} in ${metric} on ${on}`;
+}
+
+function withoutSeed({ arm }: Named): Json {
+  const { seed: _, ...rest } = arm.coordinates;
+  return rest;
 }
 
 /** The claims of which some pair has no verdict, each with the policies it waits for. */

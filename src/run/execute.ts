@@ -253,9 +253,8 @@ class Execution {
 
   /** Runs that share a store wait for each other's stages. */
   #exclusively(stage: Stage, wait: () => void, make: () => Promise<Artefact>): Promise<Artefact> {
-    const onWait = (holder: { pid: number; host: string } | undefined) => {
-      const who = holder === undefined ? "another run" : `process ${holder.pid} on ${holder.host}`;
-      this.#context.progress.say(`${stage.id}: being made by ${who}; waiting for it`);
+    const onWait = (holder: string) => {
+      this.#context.progress.say(`${stage.id}: waiting for it, being made by ${holder}`);
       wait();
     };
     const isCurrent = (found: Artefact) => changedInput(stage, found, this.#artefacts) === undefined;

@@ -38,10 +38,19 @@ function rotaryConfig({ ropeTheta, rotaryShare }: ScratchModel): Record<string, 
   return { rope_parameters: { rope_type: "default", rope_theta: ropeTheta ?? 10_000, ...share } };
 }
 
-/** The spec of a model before training (or as published). `isDirectory` decides between a path and a Hub id. */
+/**
+ * The spec of a model before training (or as published). `isDirectory` decides between a path and a Hub id. `backtrack`: the
+ * format's marker, which becomes a token; undefined for a format that has none.
+ */
 export function initialModelSpec(
   model: ModelSettings,
-  options: { seed: number; tokenizer: string; dtype: "float32" | "bfloat16"; isDirectory: boolean; backtrack: string },
+  options: {
+    seed: number;
+    tokenizer: string;
+    dtype: "float32" | "bfloat16";
+    isDirectory: boolean;
+    backtrack: string | undefined;
+  },
 ): ModelSpec {
   const source: ModelSource =
     "architecture" in model
@@ -49,12 +58,23 @@ export function initialModelSpec(
       : options.isDirectory
         ? { kind: "path", path: model.from }
         : { kind: "hub", id: model.from, ...(model.revision === undefined ? {} : { revision: model.revision }) };
-  const reserved = model.backtrackToken === "add" ? {} : { [options.backtrack]: model.backtrackToken.reserved };
-  const rest = { dtype: options.dtype, addTokens: [options.backtrack], reservedTokens: reserved };
+  const { dtype, backtrack } = options;
+  const { backtrackToken } = model;
+  const reserved = backtrackToken === "add" || backtrack === undefined ? {} : { [backtrack]: backtrackToken.reserved };
+  const rest = { dtype, addTokens: tokensOf(backtrack), reservedTokens: reserved };
   return { version: digest({ source: source as unknown as Json, ...rest }), source, ...rest };
 }
 
 /** The spec of a checkpoint that training left. `version` is the train stage's key. */
-export function trainedModelSpec(version: string, path: string, dtype: "float32" | "bfloat16", backtrack: string): ModelSpec {
-  return { version, source: { kind: "path", path }, dtype, addTokens: [backtrack], reservedTokens: {} };
+export function trainedModelSpec(
+  version: string,
+  path: string,
+  dtype: "float32" | "bfloat16",
+  backtrack: string | undefined,
+): ModelSpec {
+  return { version, source: { kind: "path", path }, dtype, addTokens: tokensOf(backtrack), reservedTokens: {} };
+}
+
+function tokensOf(backtrack: string | undefined): string[] {
+  return backtrack === undefined ? [] : [backtrack];
 }

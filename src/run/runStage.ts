@@ -85,7 +85,7 @@ async function fromDirectory(settings: ArmSettings): Promise<boolean> {
 
 async function modelOf(context: RunContext, arm: ArmPlan, train: Artefact | undefined) {
   const { model, seed, data, puzzle } = arm.settings;
-  const backtrack = findFormat(puzzle.kind, data.train.format).markers.backtrack ?? "";
+  const backtrack = findFormat(puzzle.kind, data.train.format).markers.backtrack;
   const dtype = model.dtype === "auto" ? context.environment.dtype : model.dtype;
   if (train !== undefined) return trainedModelSpec(train.key, `${train.directory}/checkpoint`, dtype, backtrack);
   return initialModelSpec(model, { seed, tokenizer: "", dtype, isDirectory: await fromDirectory(arm.settings), backtrack });

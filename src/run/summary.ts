@@ -7,7 +7,7 @@ import type { ArmPlan, Plan } from "../plan/plan.ts";
 import type { ArmSummary, SampleTree, Summary } from "../report/model.ts";
 import type { Artefact } from "../store/store.ts";
 import { rowsOfStep } from "../train/schedule.ts";
-import { judgeClaim, unjudgedClaims } from "./claims.ts";
+import { judgeClaim, poolClaim, unjudgedClaims } from "./claims.ts";
 import { pairedTests } from "./comparisons.ts";
 import type { RunContext } from "./context.ts";
 import type { Executed } from "./execute.ts";
@@ -51,7 +51,7 @@ export async function gatherResults(
     if (train !== undefined) losses[arm.name] = await shared.curve(train);
     samples.push(...trees);
   }
-  const claims = Object.entries(config.file.claims).flatMap(([name, claim]) => judgeClaim(name, claim, config, plan, graded));
+  const stated = Object.entries(config.file.claims);
   const summary: Summary = {
     name: config.file.name,
     description: config.file.description,
@@ -62,7 +62,8 @@ export async function gatherResults(
     flavour: context.environment.flavour,
     arms,
     comparisons: pairedTests(plan, graded),
-    claims,
+    claims: stated.flatMap(([name, claim]) => judgeClaim(name, claim, config, plan, graded)),
+    pooled: stated.flatMap(([name, claim]) => poolClaim(name, claim, config, plan, graded)),
     unjudged: unjudgedClaims(config, plan, graded),
     overlap: await splitOverlaps(plan, artefacts),
     provenance: { code: context.code, machine: context.machine, stages: provenance(plan, executed) },

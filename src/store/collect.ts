@@ -6,7 +6,7 @@ import { join, relative } from "node:path";
 import { UserError } from "../lib/errors.ts";
 import { isDiskFull, makeFolder, storeError } from "./files.ts";
 import { type Inventory, takeInventory } from "./inventory.ts";
-import type { Lock, LockHolder } from "./lock.ts";
+import type { HeldLock, Lock } from "./lock.ts";
 import { dropReserve } from "./reserve.ts";
 import { Store, storeFolders } from "./store.ts";
 import { readSweeps, type SweepPlan } from "./sweeps.ts";
@@ -43,7 +43,7 @@ export interface Collection {
   readonly garbage: readonly Garbage[];
   readonly kept: { readonly artefacts: number; readonly bytes: number };
   /** Runs that use the store now: with them on, nothing is deleted. */
-  readonly users: readonly LockHolder[];
+  readonly users: readonly HeldLock[];
   /** Sweeps that used the store and are out of sight: with them, nothing is deleted. */
   readonly unseen: readonly KnownSweep[];
 }

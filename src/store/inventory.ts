@@ -5,7 +5,7 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { mapBounded } from "../lib/bounded.ts";
-import { type LockHolder, readLock } from "./lock.ts";
+import { type HeldLock, readLock } from "./lock.ts";
 import { filesAtOnce, isAbandoned, manifestName, storeFolders } from "./store.ts";
 
 interface Stored {
@@ -28,7 +28,7 @@ export interface StoredWork extends Stored {
   readonly kind: string;
   readonly key: string;
   /** The living process that works on it. */
-  readonly holder: LockHolder | undefined;
+  readonly holder: HeldLock | undefined;
 }
 
 /** Half an artefact, in the hands of its maker or left by a crash. */
@@ -41,7 +41,7 @@ export interface StoredLock {
   readonly path: string;
   readonly kind: string;
   readonly key: string;
-  readonly holder: LockHolder | undefined;
+  readonly holder: HeldLock | undefined;
 }
 
 export interface Inventory {

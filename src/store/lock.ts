@@ -4,6 +4,7 @@
 // nobody can clear a lock that is held.
 import { randomUUID } from "node:crypto";
 import { readdir, readFile, rm, stat } from "node:fs/promises";
+import { hostname } from "node:os";
 import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../lib/errors.ts";
@@ -14,6 +15,11 @@ export interface LockHolder extends Owner {
   readonly command: string;
   /** RFC 3339. */
   readonly since: string;
+}
+
+/** A lock somebody holds, and the file it is. */
+export interface HeldLock extends LockHolder {
+  readonly path: string;
 }
 
 interface LockFile {
@@ -34,15 +40,15 @@ const attempts = 5;
 const tornAfterMs = 10 * 60_000;
 
 /** Who is running the sweep of this folder, or undefined. */
-export async function readLock(directory: string): Promise<LockHolder | undefined> {
+export async function readLock(directory: string): Promise<HeldLock | undefined> {
   return (await lockHolders(directory, alone.name))[0];
 }
 
 /** Living processes that hold a folder in the mode of that name. */
-export async function lockHolders(directory: string, mode: string): Promise<LockHolder[]> {
-  const holders: LockHolder[] = [];
-  for (const { holder } of await lockFiles(directory, [mode])) {
-    if (holder !== undefined && (await isAlive(holder))) holders.push(holder);
+export async function lockHolders(directory: string, mode: string): Promise<HeldLock[]> {
+  const holders: HeldLock[] = [];
+  for (const { path, holder } of await lockFiles(directory, [mode])) {
+    if (holder !== undefined && (await isAlive(holder))) holders.push({ ...holder, path });
   }
   return holders;
 }
@@ -75,6 +81,17 @@ export function describeHolder({ pid, host, since, command }: LockHolder): strin
   return `process ${pid} on ${host}, since ${since} (${command})`;
 }
 
+/** What to do if a lock of another host is that of nobody, as a clause; empty for one of this host, whose processes are known. */
+export function ifHostIsGone({ host, path }: Pick<HeldLock, "host" | "path">): string {
+  return host === hostname() ? "" : `; ${host} can't be asked from here: if that process is gone, remove ${path}`;
+}
+
+/** Who holds a lock, and what to do where that cannot be known. */
+function describeLock({ path, holder }: LockFile): string {
+  if (holder === undefined) return `somebody, by a lock that cannot be read; if no run is on, remove ${path}`;
+  return `${describeHolder(holder)}${ifHostIsGone({ ...holder, path })}`;
+}
+
 /** Whether a name in a folder is that of a lock that one holds alone. */
 export function isLockName(name: string): boolean {
   return isLockOf(name, alone.name);
@@ -86,8 +103,8 @@ function isLockOf(name: string, mode: string): boolean {
 
 export interface LockWait {
   readonly signal: AbortSignal;
-  /** Told once who holds the lock. */
-  readonly onWait: (holder: LockHolder | undefined) => void;
+  /** Told once who holds the lock, for the user. */
+  readonly onWait: (holder: string) => void;
 }
 
 /** Takes the lock of a folder, which is made, as soon as nobody holds it that it excludes. Rejects with AbortError. */
@@ -95,7 +112,7 @@ export async function waitForLock(directory: string, options: LockWait, mode: Lo
   for (let told = false; ; told = true) {
     const taken = await tryLock(directory, mode);
     if (!("path" in taken)) return taken;
-    if (!told) options.onWait(taken.holder);
+    if (!told) options.onWait(describeLock(taken));
     await sleep(500, undefined, { signal: options.signal });
   }
 }

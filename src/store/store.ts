@@ -8,7 +8,7 @@ import { mapBounded } from "../lib/bounded.ts";
 import { UserError } from "../lib/errors.ts";
 import { digest, type Json, sha256 } from "../lib/hash.ts";
 import { makeFolder, sha256File, storeError, syncPath, writeAtomic } from "./files.ts";
-import { clearDeadLocks, type LockHolder, type LockWait, readLock, waitForLock } from "./lock.ts";
+import { clearDeadLocks, type HeldLock, type LockWait, readLock, waitForLock } from "./lock.ts";
 import { isAlive, type Owner, thisOwner } from "./owner.ts";
 import { keepReserve } from "./reserve.ts";
 
@@ -173,7 +173,7 @@ export class Store {
   }
 
   /** The living process that works on a stage. */
-  holder(kind: string, key: string): Promise<LockHolder | undefined> {
+  holder(kind: string, key: string): Promise<HeldLock | undefined> {
     return readLock(join(this.root, storeFolders.locks, `${kind}-${key}`));
   }
 

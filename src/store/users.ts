@@ -9,8 +9,8 @@ import { sha256 } from "../lib/hash.ts";
 import { makeFolder, writeAtomic } from "./files.ts";
 import {
   describeHolder,
+  type HeldLock,
   type Lock,
-  type LockHolder,
   type LockMode,
   type LockWait,
   lockHolders,
@@ -54,7 +54,7 @@ export async function claimStore(root: string): Promise<Lock> {
 }
 
 /** Runs that use a store now, the longest first. */
-export async function storeUsers(root: string): Promise<LockHolder[]> {
+export async function storeUsers(root: string): Promise<HeldLock[]> {
   return (await lockHolders(lockFolder(root), using.name)).sort((a, b) => (a.since < b.since ? -1 : 1));
 }
 

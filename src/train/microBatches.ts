@@ -21,8 +21,8 @@ export function packs(packing: boolean | "auto", model: { readonly device: strin
 }
 
 /**
- * Every row of a step in exactly one part. Without a bound on tokens: in the order given. With one: the longest rows first,
- * so that rows of a part are of like length and little is padding.
+ * Every row of a step in exactly one part. Padded under a bound on tokens: the longest rows first, so that rows of a part are
+ * of like length and little is padding. Else in the order given: of mixed lengths the worker packs full rows.
  */
 export function microBatches(
   rows: Int32Array,
@@ -31,7 +31,7 @@ export function microBatches(
   packed: boolean,
 ): Int32Array[] {
   const parts: Int32Array[] = [];
-  const order = limit.tokens === undefined ? rows : rows.toSorted((a, b) => lengthOf(b) - lengthOf(a));
+  const order = limit.tokens === undefined || packed ? rows : rows.toSorted((a, b) => lengthOf(b) - lengthOf(a));
   const bound = limit.tokens ?? Number.POSITIVE_INFINITY;
   let begin = 0;
   let [longest, sum] = [0, 0];

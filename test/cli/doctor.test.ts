@@ -42,7 +42,13 @@ function checksOf(text: string): Map<string, Check> {
 }
 
 const shape = { hidden_size: 16, intermediate_size: 32, num_hidden_layers: 1, num_attention_heads: 2, vocab_size: 12 };
-const modelFolder = (config: Record<string, unknown>) => folder({ "config.json": JSON.stringify({ ...shape, ...config }) });
+/** A whole checkpoint as far as files go: its weights file holds no tensor. */
+const modelFolder = (config: Record<string, unknown>) =>
+  folder({
+    "config.json": JSON.stringify({ ...shape, ...config }),
+    "tokenizer.json": "{}",
+    "model.safetensors": "\u0002\0\0\0\0\0\0\0{}",
+  });
 
 describe("doctor", () => {
   it("names the fast engine where nothing speaks against it", () => {
@@ -79,6 +85,10 @@ describe("doctor", () => {
     expect(code).toBe(2);
     expect(text).toMatch(/^MISSING {2}model .* \(vit\)$/m);
     expect(text).toContain("-> it is no causal language model");
+    const bare = folder({ "config.json": JSON.stringify({ ...shape, model_type: "llama" }) });
+    const half = await doctor({ model: bare });
+    expect(half.code).toBe(2);
+    expect(half.text).toContain(`-> ${bare} holds no tokenizer.json`);
     expect(text).toMatch(/^ok {7}decoding +fast engine for models/m);
   });
 });

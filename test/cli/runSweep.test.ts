@@ -245,3 +245,35 @@ describe("a claim whose arms were not all run", () => {
     });
   });
 });
+
+describe("a sweep locked from another host", () => {
+  it("is told with the file to remove if that host is gone, by status as by run", async () => {
+    const path = join(results, "running-9-far.lock");
+    writeFileSync(path, JSON.stringify({ pid: 9, host: "far", born: "", command: "run", since: "2026-01-01T00:00:00Z" }));
+    const advice = `if that process is gone, remove ${path}`;
+    expect(await status()).toMatch(/^running: process 9 on far since 2026-01-01T00:00:00Z/m);
+    expect(await status()).toContain(advice);
+    const { io } = terminal();
+    await expect(runCommand(io, "x.yaml", runFlags())).rejects.toThrow(`If that machine is gone, remove ${path}`);
+    rmSync(path);
+    expect(await status()).toMatch(/^not running/m);
+  });
+});
+
+describe("a required claim over seeds", () => {
+  it("is decided by all seeds together, not by each alone", async () => {
+    // Equal policies on 4 problems: the interval of one seed begins at -3.84 / (4 + 3.84) = -0.49, that of two at -0.35.
+    const set = [
+      "decode.same={policy: greedy}",
+      "claims={equal: {compare: [same, greedy], on: seen, expect: {margin: -0.42}}}",
+    ];
+    const flags = runFlags({ set: [...set, "claims.equal.required=true", "sweep.seeds=2"], only: ["base"], json: true });
+    const { io, out } = terminal();
+    expect(await runCommand(io, "x.yaml", flags)).toBe(exitCode.done);
+    const { claims, pooled } = JSON.parse(out.join("")) as Summary;
+    expect(claims.map(({ verdict }) => verdict)).not.toContain("supported");
+    expect(pooled).toMatchObject([{ name: "equal, all seeds", verdict: "supported", claims: claims.map(({ name }) => name) }]);
+    const alone = terminal();
+    expect(await runCommand(alone.io, "x.yaml", { ...flags, set: flags.set.slice(0, 3) })).toBe(exitCode.claimNotSupported);
+  });
+});

@@ -39,8 +39,17 @@ describe("settings of a user", () => {
   });
 
   it.each([
-    ["no stage", { zero_optimization: {} }, "zero_optimization.stage"],
-    ["stage 0, which is no ZeRO", { zero_optimization: { stage: 0 } }, "zero_optimization.stage"],
+    ["no stage", { zero_optimization: {} }, "zero_optimization.stage: missing: expected 1 or 2 or 3"],
+    [
+      "stage 0, which is no ZeRO",
+      { zero_optimization: { stage: 0 } },
+      "zero_optimization.stage: expected 1 or 2 or 3, found 0",
+    ],
+    [
+      "a misspelt key",
+      { zero_optimization: { stage: 2, overlap_com: true } },
+      "zero_optimization.overlap_com: unknown key. Did you mean overlap_comm?",
+    ],
     ["offloading", { zero_optimization: { stage: 2, offload_optimizer: { device: "cpu" } } }, "offload_optimizer"],
     ["a key it does not know", { ...stage2, zero_optimisation: {} }, "zero_optimisation"],
     ["a list", [], "must be a JSON object"],

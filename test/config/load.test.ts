@@ -214,6 +214,11 @@ describe("--set", () => {
     ["=1", "--set =1: expected key=value, for example --set train.steps=100"],
     ["seed=[1", /^--set seed=\[1: the value is not valid YAML/],
     ["decode.b2=null", "--set decode.b2=null removes a key that is not there"],
+    [
+      "model={preset: llama-50m, backtrackToken: {reserved: '<|r0|>'}}",
+      "--set model.backtrackToken: a model from scratch has <backtrack> from its format: a reserved token is one of a published model (model.from)",
+    ],
+    ["puzzle={kind: graph, family: ring}", '--set puzzle.family: expected "random" or "layered" or "star", found "ring"'],
   ])("%s", (override, expected) => {
     const [first] = problemsOf(good, [override]);
     if (typeof expected === "string") expect(first).toBe(expected);

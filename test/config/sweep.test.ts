@@ -206,6 +206,19 @@ describe("a wrong axis", () => {
     ["zip: 3", "x.yaml:6:14 sweep.zip: expected a map of keys or a list, found 3"],
     ["list: {seed: 1}", 'x.yaml:6:15 sweep.list: expected a list, found {"seed":1}'],
     ["seeds: 0", "x.yaml:6:16 sweep.seeds: expected a whole number above 0 or a list of at least 1, found 0"],
+    ["seeds: [1, 2, 1]", "x.yaml:6:23 sweep.seeds.2: seed=1 stands twice on this axis. Give it once"],
+    [
+      "grid: {train.clip: [1.0, 1]}",
+      "x.yaml:6:34 sweep.grid.train.clip.1: train.clip=1 stands twice on this axis. Give it once",
+    ],
+    [
+      "zip: {train.steps: [1, 1, 1], train.clip: [1, 2, 1]}",
+      "x.yaml:6:35 sweep.zip.train.steps.2: train.steps=1, train.clip=1 stands twice on this axis. Give it once",
+    ],
+    [
+      "list: [{train.steps: 1, train.clip: 2}, {train.clip: 2, train.steps: 1}]",
+      "x.yaml:6:62 sweep.list.1.train.clip: train.clip=2, train.steps=1 stands twice on this axis. Give it once",
+    ],
     ["seeds: [1, x]", 'x.yaml:6:20 sweep.seeds.1: expected a whole number of at least 0, found "x"'],
     [
       "zip: {train.steps: [1, x]}",

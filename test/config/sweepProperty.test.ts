@@ -59,7 +59,7 @@ const sweeps: fc.Arbitrary<Sweep> = fc.shuffledSubarray(keys.slice(0, -1), { min
         fc.constant([]),
         zip.map((entries) => [Object.fromEntries(entries)]),
       ),
-      list: fc.array(point.map(Object.fromEntries), { maxLength: 3 }),
+      list: fc.uniqueArray(point.map(Object.fromEntries<number>), { maxLength: 3, selector: canonicalJson }),
       seeds: numbers(),
       arms: fc.dictionary(fc.constantFrom("a", "b"), own, { noNullPrototype: true }),
     },

@@ -178,6 +178,8 @@ describe.each(["mock", "torch"] as const)("the %s worker", patience, (flavour) =
     const answer = await pool.free("tokenize", { model: reserved, texts: ["1<new>"] });
     expect(answer.result.addedTokens).toEqual({ "<new>": 3 });
     expect(answer.bins.tokens?.data.at(-1)).toBe(3);
+    const empty = { ...model, version: "empty", addTokens: [""] };
+    await expect(pool.free("tokenize", { model: empty, texts: [] })).rejects.toMatchObject({ code: "bad-request" });
   });
 
   it("tokenizes: one token a piece, character ends in UTF-16 units, no token added", async () => {

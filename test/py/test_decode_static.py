@@ -1,12 +1,10 @@
 # Steps of few fixed sizes on memory of fixed place, drawn ahead of what was read: the way of a GPU, here on
-# the CPU, where it must give the tokens of the plain way. CUDA's graphs themselves are in test_cuda.py.
+# the CPU, where it must give the tokens of the plain way. CUDA's graphs themselves are in test_cuda.py, their
+# rules in test_pretend_cuda.py.
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,7 +12,6 @@ import pytest
 import torch
 from backtrail_worker.decode import generate as generate_module
 from backtrail_worker.decode import sampler as sampler_module
-from backtrail_worker.decode.graphs import Graphs
 from backtrail_worker.decode.llama import LlamaEngine
 from backtrail_worker.decode.sampler import Sampler, picked
 
@@ -90,76 +87,6 @@ def test_weights_side_by_side_are_held_once(driver: Driver, tokenizer: Path) -> 
         assert {fused.qkv.untyped_storage().data_ptr(), fused.gate_up.untyped_storage().data_ptr()} <= held
     after = driver.free("score", {"model": spec(tokenizer), "named": []}, one).arrays["logprobs"]
     assert after.tolist() == before.tolist()
-
-
-class Recorder:
-    """In place of torch.cuda: a recording does not run the work, a replay does."""
-
-    def __init__(self, fails: bool) -> None:
-        self.recorded: list[Callable[[], None]] = []
-        self.recording = False
-        self.fails = fails
-
-    def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        stream = SimpleNamespace(wait_stream=lambda other: None)
-        monkeypatch.setattr(torch.cuda, "Stream", lambda: stream)
-        monkeypatch.setattr(torch.cuda, "current_stream", lambda: stream)
-        monkeypatch.setattr(torch.cuda, "stream", lambda side: nullcontext())
-        monkeypatch.setattr(torch.cuda, "CUDAGraph", lambda: self)
-        monkeypatch.setattr(torch.cuda, "graph", self._graph)
-
-    def _graph(self, graph: Recorder, pool: Any) -> Any:
-        if self.fails:
-            raise RuntimeError("operation not permitted when stream is capturing")
-        self.recording = True
-        return _Closing(self._end)
-
-    def _end(self) -> None:
-        self.recording = False
-
-    def pool(self) -> str:
-        return "pool"
-
-    def replay(self) -> None:
-        self.recorded[-1]()
-
-
-class _Closing:
-    def __init__(self, end: Callable[[], None]) -> None:
-        self._end = end
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, *_: object) -> None:
-        self._end()
-
-
-@pytest.mark.parametrize("fails", [False, True])
-def test_what_a_recording_tries_out_leaves_no_trace(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], fails: bool
-) -> None:
-    monkeypatch.setattr("backtrail_worker.decode.notice._said", set())
-    recorder = Recorder(fails)
-    recorder.install(monkeypatch)
-    position, written = torch.zeros(1), torch.zeros(10)
-
-    def work() -> None:
-        if recorder.recording:
-            recorder.recorded.append(work)
-            return
-        written[int(position)] = position[0] + 1
-        position.add_(1)
-
-    graphs = Graphs(torch.device("cuda", 0))
-    for _ in range(3):
-        graphs.run("step", work, [position])
-    assert position.tolist() == [3]
-    assert written.tolist() == [1, 2, 3, 0, 0, 0, 0, 0, 0, 0]
-    assert len(recorder.recorded) == (0 if fails else 1)
-    said = capfd.readouterr().err
-    assert said.count("CUDA graphs cannot be used") == fails
-    assert said.count("capturing") == fails
 
 
 @pytest.mark.parametrize("vocabulary", [512, 700, 1024, 5000])

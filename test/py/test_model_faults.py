@@ -46,6 +46,17 @@ def test_weights_cut_short_are_named(driver: Driver, checkpoint: Path, keep: flo
         driver.call("restore", {"path": str(checkpoint)}, session="made")
 
 
+def test_weights_of_another_shape_than_the_config_are_named(driver: Driver, checkpoint: Path) -> None:
+    config = json.loads((checkpoint / "config.json").read_text())
+    stored = config["intermediate_size"]
+    (checkpoint / "config.json").write_text(json.dumps(config | {"intermediate_size": stored + 8}))
+    with pytest.raises(WorkerFault) as caught:
+        driver.call("load_model", {"model": path_spec(checkpoint)})
+    assert caught.value.code == "not-causal-lm"
+    shapes = f"[{config['hidden_size']}, {stored}] in the weights and [{config['hidden_size']}, {stored + 8}]"
+    assert f"mlp.down_proj.weight has shape {shapes} by config.json" in str(caught.value)
+
+
 def test_optimizer_state_cut_short_is_named(driver: Driver, checkpoint: Path) -> None:
     file = checkpoint / "optimizer.safetensors"
     file.write_bytes(file.read_bytes()[:-40])

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import torch
 from backtrail_worker.protocol import Arrays, pack_bins, unpack_bins
 from backtrail_worker.ranks import group as group_module
 from backtrail_worker.ranks.group import LOST_MEMORY, LOST_PEER, LOST_STEP, Group
-from backtrail_worker.ranks.reduced import deal
+from backtrail_worker.ranks.reduced import Reduced, deal
 from safetensors.numpy import load_file
 
 from conftest import ROOT, Driver, rows, spec, sums, write_shard, write_tokenizer
@@ -355,6 +356,20 @@ def test_what_ends_a_rank_is_told_by_its_exit_code(
     assert bool(waited) == (code == LOST_PEER)
     launcher = (ROOT / "src" / "worker" / "launcher.ts").read_text()
     assert f"outOfMemoryCode = {LOST_MEMORY};" in launcher
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_rank_0_alone_writes_checkpoints(
+    data: tuple[Path, dict[str, str]], tmp_path: Path, rank: int
+) -> None:
+    """Two processes that rename one directory would tear it at some time, which no run shows for sure."""
+    group = Group.__new__(Group)
+    group.rank, group.ranks = rank, 2
+    driver = Driver()
+    driver.side._make_updates = partial(Reduced, group)
+    driver.call("load_model", {"model": spec(data[0])})
+    size = driver.call("save", {"path": str(tmp_path / "c"), "resume": True}).result["bytes"]
+    assert ((tmp_path / "c").exists(), size > 0) == (rank == 0, rank == 0)
 
 
 def test_rows_are_dealt_evenly_each_to_one_rank() -> None:

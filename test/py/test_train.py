@@ -256,31 +256,54 @@ def test_a_checkpoint_loads_without_us_and_keeps_the_added_token(
     )
 
 
+def test_a_checkpoint_takes_away_what_a_killed_worker_left_of_it(
+    driver: Driver, tokenizer: Path, tmp_path: Path
+) -> None:
+    open_session(driver, tokenizer)
+    for name in ("c[1].partial-1", "c[1].replaced-2", "c1.partial-1", "other.partial-1"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model.safetensors").write_text("half")
+    driver.call("save", {"path": str(tmp_path / "c[1]"), "resume": False})
+    left = {path.name for path in tmp_path.iterdir()} - {"tokenizer"}
+    assert left == {"c[1]", "c1.partial-1", "other.partial-1"}
+
+
 def expected_tokens(driver: Driver, tokenizer: Path, texts: list[str]) -> list[list[int]]:
     answer = driver.free("tokenize", {"model": spec(tokenizer), "texts": texts})
     lengths = np.cumsum(answer.arrays["lengths"])[:-1]
     return [part.tolist() for part in np.split(answer.arrays["tokens"], lengths)]
 
 
-def base_checkpoint(driver: Driver, tokenizer: Path, place: Path, dtype: torch.dtype = torch.float32) -> Path:
+def base_checkpoint(
+    driver: Driver,
+    tokenizer: Path,
+    place: Path,
+    dtype: torch.dtype = torch.float32,
+    config: dict[str, Any] = LLAMA,
+) -> Path:
     """A checkpoint without the added token, in a dtype, as one from the Hub."""
-    driver.call("load_model", {"model": spec(tokenizer, addTokens=[])}, session="base")
+    driver.call("load_model", {"model": spec(tokenizer, config, addTokens=[])}, session="base")
     driver.call("save", {"path": str(place), "resume": False}, session="base")
     if dtype != torch.float32:
         AutoModelForCausalLM.from_pretrained(place, dtype=dtype).save_pretrained(place)
     return place
 
 
+@pytest.mark.parametrize(
+    "config", [LLAMA, LLAMA | {"tie_word_embeddings": False}, NEOX], ids=["tied", "untied", "neox"]
+)
 def test_a_new_row_is_the_mean_of_the_rows_and_the_others_stay(
-    driver: Driver, tokenizer: Path, tmp_path: Path
+    driver: Driver, tokenizer: Path, tmp_path: Path, config: dict[str, Any]
 ) -> None:
-    place = base_checkpoint(driver, tokenizer, tmp_path / "base")
+    place = base_checkpoint(driver, tokenizer, tmp_path / "base", config=config)
     info = driver.call("load_model", {"model": path_spec(place)}).result["info"]
-    old = load_file(place / "model.safetensors")["model.embed_tokens.weight"]
-    new = trainer(driver).loaded.model.get_input_embeddings().weight
-    assert info["vocabulary"] == len(old) + 1
-    assert torch.equal(new[:-1], old)
-    torch.testing.assert_close(new[-1], old.mean(0))
+    before = AutoModelForCausalLM.from_pretrained(place)
+    after = trainer(driver).loaded.model
+    for of in ("get_input_embeddings", "get_output_embeddings"):
+        old, new = (getattr(model, of)().weight for model in (before, after))
+        assert info["vocabulary"] == len(old) + 1
+        assert torch.equal(new[:-1], old)
+        torch.testing.assert_close(new[-1], old.mean(0))
 
 
 def test_a_reserved_token_gives_its_row_and_the_name_survives(
@@ -386,6 +409,20 @@ def test_a_loss_that_is_no_number_is_an_error(driver: Driver, tokenizer: Path) -
     with pytest.raises(WorkerFault, match="the loss of step 1 is") as caught:
         forward(driver, rows([0], math.inf))
     assert caught.value.code == "non-finite"
+
+
+def test_a_gradient_norm_that_is_no_number_takes_no_step(driver: Driver, tokenizer: Path) -> None:
+    open_session(driver, tokenizer)
+    forward(driver, rows([0]))
+    parameters = list(trainer(driver).loaded.model.parameters())
+    before = [parameter.detach().clone() for parameter in parameters]
+    parameters[0].grad[0, 0] = math.nan
+    with pytest.raises(WorkerFault, match="the gradient norm of step 1 is nan; no step was taken") as caught:
+        driver.train_step(1, [])
+    assert caught.value.code == "non-finite"
+    assert all(torch.equal(one, other) for one, other in zip(before, parameters, strict=True))
+    with pytest.raises(WorkerFault, match="cannot go on"):
+        driver.train_step(1, [])
 
 
 def bins(**arrays: tuple[list[Any], str]) -> Arrays:

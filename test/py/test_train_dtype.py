@@ -51,6 +51,44 @@ def test_weights_move_at_a_small_rate_in_bf16_as_in_fp32(driver: Driver, tokeniz
         assert float(cosine) > 0.95, name
 
 
+@pytest.mark.parametrize("config", [LLAMA, GPT2 | NO_DROPOUT, NEOX], ids=["llama", "gpt2", "neox"])
+def test_every_layer_multiplies_in_the_compute_dtype(
+    driver: Driver, tokenizer: Path, config: dict[str, Any]
+) -> None:
+    """Of the model's body; the head is multiplied by hand (test_train_loss.py)."""
+    for dtype in ("float32", "bfloat16"):
+        open_session(driver, tokenizer, spec(tokenizer, config, dtype=dtype), dtype)
+        seen: dict[str, torch.dtype] = {}
+        model = trainer(driver, dtype).loaded.model
+        for name, layer in model.base_model.named_modules():
+            if isinstance(layer, torch.nn.Linear) or type(layer).__name__ == "Conv1D":
+                layer.register_forward_hook(
+                    lambda _layer, _inputs, output, name=name, seen=seen: seen.__setitem__(name, output.dtype)
+                )
+        driver.train_step(1, [rows([0, 5])], dtype)
+        assert len(seen) == {"llama": 14, "gpt2": 8, "gpt_neox": 8}[config["model_type"]]
+        assert set(seen.values()) == {getattr(torch, dtype)}
+
+
+def test_one_kernel_updates_the_weights(driver: Driver, tokenizer: Path) -> None:
+    open_session(driver, tokenizer)
+    forward(driver, rows([0, 5]))
+    with torch.profiler.profile(acc_events=True) as profile:
+        driver.train_step(1, [])
+    names = {event.key for event in profile.key_averages()}
+    assert "aten::_fused_adamw_" in names
+    assert not any(name.startswith(("aten::addcdiv", "aten::_foreach_addcdiv")) for name in names)
+
+
+def test_dropout_draws_anew_in_each_micro_batch_and_step(driver: Driver, tokenizer: Path) -> None:
+    open_session(driver, tokenizer, spec(tokenizer, GPT2 | {"resid_pdrop": 0.3}))
+    still = {"learningRate": 0.0, "weightDecay": 0.0}
+    losses = [
+        part["loss"] for step in (1, 2) for part in driver.train_step(step, [rows([0, 5])] * 3, **still)[:3]
+    ]
+    assert len(set(losses)) == 6
+
+
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("config", [LLAMA, GPT2 | NO_DROPOUT, NEOX], ids=["llama", "gpt2", "neox"])
 def test_gradient_checkpointing_changes_no_gradient(

@@ -172,6 +172,29 @@ def test_bf16_chunks_are_as_near_to_the_truth_as_bf16_in_one_piece(
         assert off < 1.5 * off_whole + 1e-4 * scale
 
 
+def test_many_bf16_chunks_add_up_without_losing_the_small_ones() -> None:
+    """4,096 positions, four at a time: a sum held in bf16 would stop growing long before its end."""
+    generator = torch.Generator().manual_seed(4)
+    layer = torch.nn.Linear(D, V, bias=False)
+    hidden_ND = torch.randn(4096, D, generator=generator) + 1
+    labels_N = torch.randint(0, V, (4096,), generator=generator)
+    objective = cross_entropy(torch.full((4096,), 1 / 4096))
+    found = []
+    for bound in (4 * V, 4096 * V):
+        layer.weight.grad = None
+        sums = Head(layer, "llama", True).sums_of_hidden(
+            hidden_ND.requires_grad_(), labels_N, objective, torch.bfloat16, bound
+        )
+        sums.anchor.backward()
+        found.append(layer.weight.grad.double())
+    exact_VD = layer.weight.detach().double().requires_grad_()
+    logits_NV = hidden_ND.detach().double() @ exact_VD.T
+    torch.nn.functional.cross_entropy(logits_NV, labels_N).backward()
+    chunked, whole = (float((one - exact_VD.grad).norm() / exact_VD.grad.norm()) for one in found)
+    assert whole < 0.01
+    assert chunked < 2 * whole
+
+
 def test_logits_made_elsewhere_give_the_same_sums() -> None:
     layer, hidden_ND, labels_N, weights_N = layer_and_hidden()
     objective = cross_entropy(weights_N)

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 from backtrail_worker.protocol import Arrays, RequestError
-from backtrail_worker.train.batch import PACK_WIDTH, Sequence, packed
+from backtrail_worker.train import batch as batch_module
+from backtrail_worker.train.batch import PACK_STEP, PACK_WIDTH, Sequence, packed
 
 from conftest import GPT2, LLAMA, NEOX, Driver, rows, spec
 from test_train import gradients, inline, open_session, trainer
@@ -105,7 +106,7 @@ def test_rows_of_a_packed_batch() -> None:
         sequences.append(Sequence(tokens, weights, weights != 0, {"x": weights * 2}))
     batch = packed(sequences, pad=99)
     assert batch.positions is not None
-    assert batch.tokens.shape[1] == 700
+    assert batch.tokens.shape[1] == 704
     assert (batch.longest, batch.real_tokens) == (700, sum(lengths))
     # Every sequence lies once, in one piece, with positions from 0; what is left is padding.
     for index, length in enumerate(lengths):
@@ -118,12 +119,61 @@ def test_rows_of_a_packed_batch() -> None:
     padding = batch.tokens == 99
     assert padding.sum() == batch.tokens.size - sum(lengths)
     assert not batch.trained[padding].any()
-    # Neighbours never join: a position that is not one more than the one before begins something new.
+    # A model with learned positions has none beyond its context, which may be less than a row.
+    assert not batch.positions[padding].any()
     assert (batch.positions[:, 0] == 0).all()
-    few = packed(sequences[:4], pad=99)
-    assert few.tokens.shape == (1, sum(lengths[:4]))
-    many = packed([Sequence(np.zeros(64), np.zeros(64), np.zeros(64))] * 100, pad=0)
-    assert many.tokens.shape == (13, PACK_WIDTH)
+
+
+def _sized(lengths: list[int]) -> list[Sequence]:
+    return [Sequence(np.zeros(n, np.int32), np.zeros(n), np.zeros(n, np.bool_)) for n in lengths]
+
+
+def test_packed_rows_are_as_narrow_as_padding_allows() -> None:
+    # 8 x 64 has no padding at any multiple of 64: the narrowest, for attention.
+    assert packed(_sized([64] * 8), pad=0).tokens.shape == (8, 64)
+    # Two of 40 leave 16 of 96 free, three 8 of 128, four nothing of 160.
+    assert packed(_sized([40] * 60), pad=0).tokens.shape == (15, 160)
+    # The paper's lengths: 16k tokens in short rows, nearly full.
+    draw = np.random.default_rng(3)
+    lengths = draw.integers(32, 51, 390).tolist()
+    tokens = packed(_sized(lengths), pad=0).tokens
+    assert tokens.shape[1] <= 192
+    assert tokens.size < 1.06 * sum(lengths)
+    # Padding to whole rows would cost a small step more than attention: 2 x 160, not 1 x 512.
+    assert packed(_sized([150, 150]), pad=0).tokens.shape == (2, 160)
+    for lengths in ([5], [33], [511, 3], [512], [700, 1], [90, 1, 1, 1]):
+        width = packed(_sized(lengths), pad=0).tokens.shape[1]
+        assert width % PACK_STEP == 0
+        assert max(lengths) <= width <= max(PACK_WIDTH, max(lengths) + PACK_STEP - 1)
+
+
+@pytest.mark.parametrize("config", SHAPES.values(), ids=SHAPES)
+def test_rows_wider_than_the_context_with_padding_in_them(
+    driver: Driver, tokenizer: Path, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One row 256 wide, of which these examples fill half; the context is 64."""
+    open_session(driver, tokenizer, spec(tokenizer, config))
+    loss, exact = reference(driver, PICKED)
+    monkeypatch.setattr(batch_module, "PACK_STEP", 256)
+    assert forward(driver, bins(PICKED), packed=True)["loss"] == pytest.approx(loss, rel=1e-5)
+    for name, gradient in gradients(driver).items():
+        tolerance = 1e-5 * float(exact[name].abs().max())
+        torch.testing.assert_close(gradient.double(), exact[name], rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("config", SHAPES.values(), ids=SHAPES)
+def test_several_rows_of_several_examples_under_eager_attention(
+    driver: Driver, tokenizer: Path, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    eager = {"attn_implementation": "eager"}
+    open_session(driver, tokenizer, spec(tokenizer, config | eager))
+    assert trainer(driver).loaded.model.config._attn_implementation == "eager"
+    loss, exact = reference(driver, PICKED)
+    monkeypatch.setattr(batch_module, "PACK_WIDTH", 32)
+    assert forward(driver, bins(PICKED), packed=True)["loss"] == pytest.approx(loss, rel=1e-5)
+    for name, gradient in gradients(driver).items():
+        tolerance = 1e-5 * float(exact[name].abs().max())
+        torch.testing.assert_close(gradient.double(), exact[name], rtol=0, atol=tolerance)
 
 
 def test_packing_that_was_not_verified_is_refused(driver: Driver, tokenizer: Path) -> None:

@@ -1,4 +1,4 @@
-import { rmSync, truncateSync, writeFileSync } from "node:fs";
+import { renameSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -62,6 +62,8 @@ function writeSafetensors(path: string, tensors: Record<string, { dtype: string;
   writeFileSync(path, Buffer.concat([length, text, Buffer.alloc(offset)]));
 }
 
+const lfsPointer = "version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 9085657\n";
+
 describe("memoryNeeds", () => {
   it("counts masters, gradients and both moments in fp32 for training, weights for decoding", () => {
     expect(memoryNeeds(1000)).toEqual({ train: 16_000, float32: 4000, bfloat16: 2000 });
@@ -80,6 +82,7 @@ describe("showModel", { timeout: 120_000 }, () => {
       context: 64,
       parameters: llamaParameters,
       storedDtypes: [],
+      problem: expect.stringContaining("holds no tokenizer.json"),
     });
     expect(report).toHaveProperty("tokenizer.error");
   });
@@ -91,7 +94,7 @@ describe("showModel", { timeout: 120_000 }, () => {
       b: { dtype: "F32", shape: [5], bytes: 20 },
     });
     const report = await showModel(realPython, directory, ["1+1=2<backtrack>"], options());
-    expect(report).toMatchObject({ parameters: 12 * 16 + 5, storedDtypes: ["BF16", "F32"] });
+    expect(report).toMatchObject({ parameters: 12 * 16 + 5, storedDtypes: ["BF16", "F32"], problem: null });
     expect(report).toMatchObject({
       tokenizer: {
         size: 7,
@@ -127,13 +130,68 @@ describe("checkModelAccess", { timeout: 120_000 }, () => {
 
   it("finds nothing wrong with a whole directory", async () => {
     expect(await ask(whole())).toBeUndefined();
+    // Code beside a type that transformers has itself is left alone.
+    const both = whole();
+    writeFileSync(join(both, "config.json"), JSON.stringify({ ...llama, auto_map: { AutoConfig: "my.Config" } }));
+    expect(await ask(both)).toBeUndefined();
   });
 
   it.each<[string, (directory: string) => void, RegExp]>([
     ["no config", (at) => rmSync(join(at, "config.json")), /holds no config\.json, so it is no checkpoint; it holds: model/],
     ["a broken config", (at) => writeFileSync(join(at, "config.json"), "{"), /config\.json is not JSON/],
     ["no tokenizer", (at) => rmSync(join(at, "tokenizer.json")), /holds no tokenizer\.json/],
-    ["no weights", (at) => rmSync(join(at, "model.safetensors")), /lacks model\.safetensors: only weights in safetensors/],
+    [
+      "no weights",
+      (at) => rmSync(join(at, "model.safetensors")),
+      /lacks model\.safetensors: copy or download it again; only weights in safetensors/,
+    ],
+    [
+      "pickled weights alone",
+      (at) => renameSync(join(at, "model.safetensors"), join(at, "pytorch_model.bin")),
+      /lacks model\.safetensors: pytorch_model\.bin is not read, since loading it can run code: save it again/,
+    ],
+    [
+      "weights that Git LFS did not fetch",
+      (at) => writeFileSync(join(at, "model.safetensors"), lfsPointer),
+      /model\.safetensors is a pointer of Git LFS, not the weights: run `git lfs pull` there/,
+    ],
+    [
+      "a tokenizer that Git LFS did not fetch",
+      (at) => writeFileSync(join(at, "tokenizer.json"), lfsPointer),
+      /tokenizer\.json is a pointer of Git LFS, not the file itself: run `git lfs pull` there/,
+    ],
+    [
+      "half a tokenizer",
+      (at) => truncateSync(join(at, "tokenizer.json"), 100),
+      /tokenizer\.json is not JSON \(.*download it again/,
+    ],
+    [
+      "a torn list of shards",
+      (at) => writeFileSync(join(at, "model.safetensors.index.json"), '{"weight_m'),
+      /model\.safetensors\.index\.json is not JSON \(.*download it again/,
+    ],
+    [
+      "a list of shards that lists none",
+      (at) => writeFileSync(join(at, "model.safetensors.index.json"), "{}"),
+      /model\.safetensors\.index\.json names no files/,
+    ],
+    [
+      "code of its own",
+      (at) => {
+        const own = { ...llama, architectures: ["MyForCausalLM"], model_type: "mine", auto_map: { AutoConfig: "my.Config" } };
+        writeFileSync(join(at, "config.json"), JSON.stringify(own));
+        writeFileSync(join(at, "my.py"), "raise SystemExit\n");
+      },
+      /wants code of its own to be run \(auto_map in config\.json\), which is never done: .* no model type mine$/,
+    ],
+    [
+      "quantised weights",
+      (at) => {
+        const quantised = { ...llama, quantization_config: { quant_method: "bitsandbytes", load_in_4bit: true } };
+        writeFileSync(join(at, "config.json"), JSON.stringify(quantised));
+      },
+      /is quantised \(bitsandbytes\): only float weights are trained and decoded\. Give the model it was made from/,
+    ],
     [
       "weights cut short",
       (at) => truncateSync(join(at, "model.safetensors"), 200),

@@ -99,3 +99,31 @@ it("a claim that was not judged is told with what it waits for, on the page as w
   expect(page).toContain(`Claim ${sentence}.`);
   expect(page).not.toContain("This sweep makes no claim.");
 });
+
+it("a claim over all seeds stands before those of single seeds, on the page as well", () => {
+  const [claim] = summary.claims;
+  if (claim === undefined) throw new Error("the fixture claims nothing");
+  const pooled = [
+    {
+      name: "rollback-helps, all seeds",
+      statement: claim.statement,
+      split: "unseen",
+      verdict: "inconclusive" as const,
+      required: true,
+      explanation: "mean difference 6.2 points over 2 seeds",
+      seeds: [1, 2],
+      differences: [0.06, 0.064],
+      difference: 0.062,
+      interval: [-0.01, 0.134] as const,
+      claims: [claim.name],
+    },
+  ];
+  expect(renderTable({ ...summary, pooled }, { colour: false, width: 200 })).toContain(
+    `Claims\nINCONCLUSIVE  rollback-helps, all seeds (required)\n  ${claim.statement}: mean difference 6.2 points over 2 seeds\nSUPPORTED  rollback-helps`,
+  );
+  const page = renderHtml({ ...summary, pooled }, { losses: {}, samples: [] });
+  const [over, single] = [page.indexOf(">Inconclusive</span>rollback-helps, all seeds"), page.indexOf(">Supported</span>")];
+  expect(over).toBeGreaterThan(0);
+  expect(single).toBeGreaterThan(over);
+  expect(page).toContain("+6.2 percentage points, 95% interval −1.0 to +13.4.");
+});

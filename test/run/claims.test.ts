@@ -1,18 +1,24 @@
 // Which arms a claim compares: those that agree on every axis of the sweep which both sides have.
 import { describe, expect, it } from "vitest";
 import { parseConfig } from "../../src/config/load.ts";
+import type { Graded } from "../../src/evaluate/summary.ts";
 import { buildPlan } from "../../src/plan/plan.ts";
-import { claimPairs } from "../../src/run/claims.ts";
+import { claimPairs, poolClaim } from "../../src/run/claims.ts";
 
 const head =
   "name: x\npuzzle: {kind: countdown}\nmodel: {architecture: llama, width: 64, layers: 1, heads: 4}\ntrain: {steps: 9, warmupSteps: 1}\ndecode: {greedy: {policy: greedy}, b1: {policy: self-backtrack}}\n";
 
-/** Pairs of a claim as "first < second". */
-function pairsOf(sweep: string, compare: string): string[] {
+/** A config with one claim `c`, and its plan. */
+function sweepOf(sweep: string, compare: string) {
   const config = parseConfig(`${head}sweep: {${sweep}}\nclaims: {c: {compare: [${compare}], expect: {}}}\n`, "x.yaml");
-  const plan = buildPlan(config, { flavour: "mock", dtype: "float32" });
   const claim = config.file.claims.c;
   if (claim === undefined) throw new Error("the claim is gone");
+  return { config, claim, plan: buildPlan(config, { flavour: "mock", dtype: "float32" }) };
+}
+
+/** Pairs of a claim as "first < second". */
+function pairsOf(sweep: string, compare: string): string[] {
+  const { config, claim, plan } = sweepOf(sweep, compare);
   return claimPairs("c", claim, config, plan).map(([first, second]) => `${first.reference} < ${second.reference}`);
 }
 
@@ -69,5 +75,60 @@ describe("pairs of a claim", () => {
     expect(() => pairsOf("seeds: 2, arms: {own: {seed: 7}}", "b1, own/b1")).toThrow(
       /base\/seed=42\/b1 and own\/b1 are not tested on the same problems/,
     );
+  });
+});
+
+describe("a claim over seeds", () => {
+  /** A policy that solves the first so many of 100 problems. */
+  const solving = (count: number): Graded[] =>
+    Array.from({ length: 100 }, (_, index) => ({
+      problemId: String(index),
+      split: "unseen",
+      solved: index < count,
+      reached: index < count,
+      allUsed: true,
+      errorKinds: [],
+      tokensGenerated: 1,
+    }));
+  const poolsOf = (sweep: string, compare: string, graded: Readonly<Record<string, number>>) => {
+    const { config, claim, plan } = sweepOf(sweep, compare);
+    const byReference = new Map(Object.entries(graded).map(([reference, count]) => [reference, solving(count)]));
+    return poolClaim("c", claim, config, plan, byReference);
+  };
+
+  it("has one verdict for all, with each seed's difference in it", () => {
+    const graded = { "base/seed=1/b1": 50, "base/seed=1/greedy": 40, "base/seed=2/b1": 60, "base/seed=2/greedy": 44 };
+    const [pool, ...more] = poolsOf("seeds: [1, 2]", "b1, greedy", graded);
+    expect(more).toEqual([]);
+    expect(pool).toMatchObject({
+      name: "c, all seeds",
+      statement: "base/b1 beats base/greedy in accuracy on unseen",
+      seeds: [1, 2],
+      differences: [0.1, 0.16],
+      verdict: "underpowered",
+      claims: ["c (base/seed=1 against base/seed=1)", "c (base/seed=2 against base/seed=2)"],
+    });
+    expect(pool?.difference).toBeCloseTo(0.13, 12);
+  });
+
+  it("is told for each point of the other axes", () => {
+    const points = ["steps=3", "steps=5"].flatMap((steps) => ["seed=1", "seed=2"].map((seed) => `${steps}/${seed}`));
+    const graded = Object.fromEntries(
+      points.flatMap((point) => [
+        [`base/${point}/b1`, 50],
+        [`a/${point}/b1`, 20],
+      ]),
+    );
+    const sweep = "grid: {train.steps: [3, 5]}, seeds: [1, 2], arms: {a: {train.clip: 2}}";
+    expect(poolsOf(sweep, "b1, a/b1", graded).map(({ name, seeds }) => [name, seeds])).toEqual([
+      ["c, all seeds (base/steps=3/b1 against a/steps=3/b1)", [1, 2]],
+      ["c, all seeds (base/steps=5/b1 against a/steps=5/b1)", [1, 2]],
+    ]);
+  });
+
+  it("waits for all seeds, and needs more than one", () => {
+    expect(poolsOf("seeds: [1, 2]", "b1, greedy", { "base/seed=1/b1": 50, "base/seed=1/greedy": 40 })).toEqual([]);
+    expect(poolsOf("seeds: [1]", "b1, greedy", { "base/seed=1/b1": 50, "base/seed=1/greedy": 40 })).toEqual([]);
+    expect(poolsOf("base: base", "b1, greedy", { "base/b1": 50, "base/greedy": 40 })).toEqual([]);
   });
 });

@@ -63,6 +63,12 @@ describe("initialModelSpec", () => {
     expect(spec("add")).toMatchObject({ addTokens: ["<backtrack>"], reservedTokens: {} });
     expect(spec({ reserved: "<|r0|>" }).reservedTokens).toEqual({ "<backtrack>": "<|r0|>" });
   });
+
+  it("adds no token for a format that has no marker, as those of the published graph models", () => {
+    const published = initialModelSpec(modelSettings.parse({ from: "a/b" }), { ...options, backtrack: undefined });
+    expect(published).toMatchObject({ addTokens: [], reservedTokens: {} });
+    expect(trainedModelSpec("key", "/checkpoint", "float32", undefined).addTokens).toEqual([]);
+  });
 });
 
 it("a trained model is named by its stage's key", () => {

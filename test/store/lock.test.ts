@@ -7,7 +7,7 @@ import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { clearDeadLocks, lockSweep, readLock, tryLock } from "../../src/store/lock.ts";
+import { clearDeadLocks, ifHostIsGone, lockSweep, readLock, tryLock, waitForLock } from "../../src/store/lock.ts";
 
 const script = fileURLToPath(new URL("./fixtures/holder.ts", import.meta.url));
 let folder: string;
@@ -135,6 +135,27 @@ describe("within a process", () => {
     await expect(lockSweep(folder)).rejects.toThrow(
       /process 9 on elsewhere .*If that machine is gone, remove .*running-9-far\.lock/,
     );
+  });
+
+  it("who waits for a holder on another host is told which file to remove if that is gone", async () => {
+    const path = join(folder, "running-9-far.lock");
+    const far = { pid: 9, host: "elsewhere", born: "", command: "run x", since: "2026-01-01T00:00:00Z" };
+    writeFileSync(path, JSON.stringify(far));
+    const held = await readLock(folder);
+    expect(held).toEqual({ ...far, path });
+    const told: string[] = [];
+    const stop = new AbortController();
+    const waiting = waitForLock(folder, { signal: stop.signal, onWait: (holder) => told.push(holder) });
+    while (told.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(told).toEqual([
+      `process 9 on elsewhere, since 2026-01-01T00:00:00Z (run x); elsewhere can't be asked from here: if that process is gone, remove ${path}`,
+    ]);
+    rmSync(path);
+    await (await waiting).release();
+  });
+
+  it("a holder on this host is known to be alive: nothing is to be removed", () => {
+    expect(ifHostIsGone({ host: hostname(), path: "x" })).toBe("");
   });
 
   it("a lock that cannot be read is not taken over in silence", async () => {

@@ -46,6 +46,8 @@ export interface Trouble {
   readonly lossOfStep?: (step: number) => number;
   /** Whether a forward pass of these rows is more than the memory of the worker holds. */
   readonly tooMuch?: (rows: readonly number[], step: number) => boolean;
+  /** Trained tokens that the worker tells too many of each forward pass. */
+  readonly miscounts?: number;
   /** Told of each call as it is sent. */
   readonly onCall?: (name: SessionPrimitive, number: number) => void;
 }
@@ -166,7 +168,7 @@ class FakeSession implements Session {
         const total = rows.reduce((sum, row, index) => sum + trainedOf(row) * (weights[index] as number), 0);
         const nll =
           pool.trouble.lossOfStep?.(this.#learned.step + 1) ?? 1 + Number.parseInt(this.#learned.chain.slice(0, 4), 36) / 1e6;
-        return answer({ loss: total * nll, nll, tokens: 0, trainedTokens });
+        return answer({ loss: total * nll, nll, tokens: 0, trainedTokens: trainedTokens + (pool.trouble.miscounts ?? 0) });
       }
       case "optim_step": {
         const step = params.step as number;

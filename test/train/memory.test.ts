@@ -107,4 +107,10 @@ describe("micro-batches of a step", () => {
     await run();
     expect(pool.loads).toMatchObject([{ gradientCheckpointing, compile }]);
   });
+
+  test("adapters reach the worker, drawn from the run's seed", async () => {
+    const { pool, run } = setUp({}, {}, { lora: { rank: 4 } });
+    await run();
+    expect(pool.loads).toMatchObject([{ lora: { rank: 4, seed: 5 } }]);
+  });
 });

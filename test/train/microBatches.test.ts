@@ -20,12 +20,12 @@ describe("microBatches", () => {
     expect(deal([5, 9, 1, 7, 3], { rows: 2, tokens: 18 })).toEqual([[1, 3], [0, 4], [2]]);
   });
 
-  test("packed: the sum within it", () => {
+  test("packed: in order, for lengths of all kinds fill a row best; the sum within it", () => {
     expect(deal([5, 9, 1, 7, 3], { rows: 8, tokens: 17 }, true)).toEqual([
-      [1, 3],
-      [0, 4, 2],
+      [0, 1, 2],
+      [3, 4],
     ]);
-    expect(deal([5, 9, 1, 7, 3], { rows: 8, tokens: 25 }, true)).toEqual([[1, 3, 0, 4, 2]]);
+    expect(deal([5, 9, 1, 7, 3], { rows: 8, tokens: 25 }, true)).toEqual([[0, 1, 2, 3, 4]]);
   });
 
   test("a row beyond the bound goes alone", () => {

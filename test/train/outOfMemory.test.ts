@@ -1,28 +1,14 @@
 // The loop on a real torch worker that has memory for two rows in a forward pass, packing; beside it one that has enough
 // and pads. Same losses, but for rounding.
-import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { trainSettings } from "../../src/config/schema.ts";
-import { openTrainJournal } from "../../src/store/trainJournal.ts";
 import type { StepRecord } from "../../src/train/journal.ts";
-import { trainSft } from "../../src/train/sft.ts";
-import { localLauncher } from "../../src/worker/launcher.ts";
-import { torchrunLauncher } from "../../src/worker/torchrun.ts";
-import { mockPool, temporaryDirectory, tinyModel, tokenizerDirectory, workedRows, writeShard } from "../worker/helpers.ts";
-
-const python = process.env.BACKTRAIL_PYTHON ?? fileURLToPath(new URL("../../.venv/bin/python", import.meta.url));
+import { python, train, workerAfter } from "./torchTraining.ts";
 
 /** A program that starts the worker, in which more than two sequences are more than memory holds: what then happens. */
-function smallMachine(then: string): string {
-  const directory = temporaryDirectory();
-  const script = join(directory, "small.py");
-  const program = join(directory, "python");
-  writeFileSync(
-    script,
-    `import os, runpy
-from backtrail_worker.train import batch
+const smallMachine = (then: string) =>
+  workerAfter(`from backtrail_worker.train import batch
 
 def small(lay_out):
     def within(sequences, pad):
@@ -31,47 +17,7 @@ def small(lay_out):
         return lay_out(sequences, pad)
     return within
 
-batch.packed, batch.padded = small(batch.packed), small(batch.padded)
-runpy.run_module("backtrail_worker", run_name="__main__", alter_sys=True)
-`,
-  );
-  writeFileSync(program, `#!/bin/sh\nexec "${python}" "${script}"\n`);
-  chmodSync(program, 0o700);
-  return program;
-}
-
-async function train(program: string, packing: boolean, ranks = 1) {
-  const launcher = torchrunLauncher(localLauncher({ flavour: "torch", python: program, environment: process.env }), { ranks });
-  const { pool } = await mockPool({ launcher, threads: 1, device: "cpu" });
-  const workDirectory = temporaryDirectory();
-  const outputDirectory = join(temporaryDirectory(), "checkpoint");
-  const journal = await openTrainJournal(workDirectory, outputDirectory);
-  const notices = new Set<string | undefined>();
-  try {
-    const result = await trainSft({
-      workers: pool,
-      model: tinyModel(tokenizerDirectory()),
-      settings: trainSettings.parse({
-        steps: 6,
-        batch: { examples: 8, packing },
-        checkpointEvery: 2,
-        learningRate: 1e-3,
-      }),
-      seed: 5,
-      shards: [writeShard(workedRows)],
-      examples: workedRows.length,
-      workDirectory,
-      journal,
-      outputDirectory,
-      onProgress: ({ notice }) => notices.add(notice),
-    });
-    const lines = readFileSync(join(workDirectory, "metrics.jsonl"), "utf8").trimEnd().split("\n");
-    return { result, notices, records: lines.map((line) => JSON.parse(line) as StepRecord), outputDirectory };
-  } finally {
-    await journal.close();
-    await pool.close();
-  }
-}
+batch.packed, batch.padded = small(batch.packed), small(batch.padded)`);
 
 test("memory for two rows only: the step is halved until it fits and gives what a large machine gives", async () => {
   const large = await train(python, false);

@@ -97,12 +97,13 @@ describe("a lost session", () => {
     },
   );
 
-  test("again and again, with checkpoints in between", async () => {
-    const expected = await undisturbed();
-    const { pool, journal, inputs } = setUp({ losses: [3, 20, 30, 45, 60, 72, 80] });
-    const result = await trainSft(inputs);
-    expect(result.restarts).toBeGreaterThan(3);
-    expect(pool.disk.get("/out")).toEqual(expected.learned);
+  test("again and again, more often in all than is borne at one place, with checkpoints in between", async () => {
+    const steps = { settings: settings({ steps: 80 }) };
+    const expected = setUp({}, steps);
+    await trainSft(expected.inputs);
+    const { pool, journal, inputs } = setUp({ losses: [3, 43, 83, 123, 163, 203, 243] }, steps);
+    expect((await trainSft(inputs)).restarts).toBeGreaterThan(5);
+    expect(pool.disk.get("/out")).toEqual(expected.pool.disk.get("/out"));
     expect(journal.comparable).toEqual(expected.journal.comparable);
   });
 
@@ -194,6 +195,12 @@ describe("refused", () => {
       expect(journal.records).toHaveLength(7);
     },
   );
+
+  test("a worker that trains other tokens than the dataset counts", async () => {
+    await expect(trainSft(setUp({ miscounts: 1 }).inputs)).rejects.toThrow(
+      /^step 1: the worker trained \d+ tokens, the dataset counts \d+$/,
+    );
+  });
 
   test("a dataset of another size than the config's", async () => {
     const { inputs } = setUp({}, { examples: 21 });

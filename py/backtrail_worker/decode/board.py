@@ -7,6 +7,7 @@ from __future__ import annotations
 import torch
 
 from backtrail_worker.decode.graphs import Graphs
+from backtrail_worker.decode.transfer import to_device
 
 
 class Board:
@@ -30,8 +31,8 @@ class Board:
 
     def move(self, to: list[int], rows: list[int], used: int) -> None:
         """Copies rows, of which `used` positions count, to other places; no place is also a source."""
-        to_M = torch.tensor(to, device=self.cache.device)
-        from_M = torch.tensor(rows, device=self.cache.device)
+        to_M = to_device(torch.tensor(to), self.cache.device)
+        from_M = to_device(torch.tensor(rows), self.cache.device)
         # Layer by layer: one indexed copy of the whole cache would need as much memory again.
         for layer in self.cache:
             for part in layer:

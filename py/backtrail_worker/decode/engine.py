@@ -13,6 +13,7 @@ import torch
 from transformers import DynamicCache
 
 from backtrail_worker.decode.sampler import Picked, Sampler, picked
+from backtrail_worker.decode.transfer import to_device
 from backtrail_worker.model.load import Loaded, accepts
 
 F64 = npt.NDArray[np.float64]
@@ -104,15 +105,14 @@ class HfEngine:
     def admit(self, numbers: list[int], counts: list[int]) -> None:
         prefixes = [self._prefixes[number] for number in numbers]
         width = max(map(len, prefixes))
-        tokens_PT = torch.tensor(
-            [[self._pad] * (width - len(one)) + one for one in prefixes], device=self._device
-        )
-        lengths_P = torch.tensor([len(one) for one in prefixes], device=self._device)
+        padded = [[self._pad] * (width - len(one)) + one for one in prefixes]
+        tokens_PT = to_device(torch.tensor(padded), self._device)
+        lengths_P = to_device(torch.tensor([len(one) for one in prefixes]), self._device)
         column_T = torch.arange(width, device=self._device)
         self._mask_RT = (column_T >= (width - lengths_P).unsqueeze(1)).long()
         self._cache = DynamicCache(config=self._model.config)
         logits_PV = self._forward(tokens_PT, (self._mask_RT.cumsum(-1) - 1).clamp(min=0))
-        rows_R = torch.arange(len(prefixes)).repeat_interleave(torch.tensor(counts)).to(self._device)
+        rows_R = to_device(torch.arange(len(prefixes)).repeat_interleave(torch.tensor(counts)), self._device)
         self._cache.batch_select_indices(rows_R)
         self._mask_RT = self._mask_RT[rows_R]
         self._next_R = lengths_P[rows_R]
@@ -125,12 +125,12 @@ class HfEngine:
             logits_RV = self._forward(self._tokens_R.unsqueeze(1), self._next_R.unsqueeze(1))
             # Ended rows that are not yet dropped must not read beyond the position table.
             self._next_R = (self._next_R + 1).clamp(max=self._last_position)
-        packed_3R = self._sampler.draw(logits_RV, torch.from_numpy(uniforms_R).to(self._device))
+        packed_3R = self._sampler.draw(logits_RV, to_device(torch.from_numpy(uniforms_R), self._device))
         self._tokens_R = packed_3R[0].long()
         return Drawn.leave(packed_3R)
 
     def keep(self, rows: list[int]) -> None:
-        rows_R = torch.tensor(rows, device=self._device)
+        rows_R = to_device(torch.tensor(rows), self._device)
         if not rows:
             self._cache = None
             return

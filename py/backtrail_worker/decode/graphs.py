@@ -37,24 +37,29 @@ class Graphs:
     def _record(self, key: Hashable, work: Callable[[], None], state: list[torch.Tensor]) -> Any:
         """None, and said so in the log, where the work cannot be recorded."""
         before = [one.clone() for one in state]
+        here, side = torch.cuda.current_stream(), torch.cuda.Stream()  # type: ignore[no-untyped-call]
         try:
             # Libraries set themselves up, and allocate, in their first runs.
-            side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-            side.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(side):
-                for _ in range(2):
-                    work()
-                    self._reset(state, before)
-            torch.cuda.current_stream().wait_stream(side)
+            side.wait_stream(here)
+            try:
+                with torch.cuda.stream(side):
+                    for _ in range(2):
+                        work()
+                        self._reset(state, before)
+            finally:
+                here.wait_stream(side)
             graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph, pool=self._pool):
+            # A recording that fails would leave its own stream behind as the current one.
+            with torch.cuda.stream(here), torch.cuda.graph(graph, pool=self._pool):
                 work()
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as error:
             self._records = False
             self._reset(state, before)
-            say_once(f"generate: CUDA graphs cannot be used, so each step launches its kernels: {error}")
+            # The end of a recording that failed fails too, and says less.
+            reason = error.__context__ or error
+            say_once(f"generate: CUDA graphs cannot be used, so each step launches its kernels: {reason}")
             return None
         self._pool = graph.pool()
         self._graphs[key] = graph

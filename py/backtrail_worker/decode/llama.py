@@ -16,6 +16,7 @@ from backtrail_worker.decode.board import Board
 from backtrail_worker.decode.engine import F64, Drawn
 from backtrail_worker.decode.sampler import Sampler
 from backtrail_worker.decode.shape import misfit_of
+from backtrail_worker.decode.transfer import to_device
 from backtrail_worker.model.load import Loaded
 
 # Padded tokens of one prefill: enough to keep the device busy, and a call is not deaf for long meanwhile.
@@ -164,7 +165,7 @@ class LlamaEngine:
         if width == 0:
             return filled
         tokens_PT = torch.tensor([one[:-1] + [0] * (width + 1 - len(one)) for one in prefixes])
-        x_ND = self._model.embed_tokens(tokens_PT.to(self._device).flatten())
+        x_ND = self._model.embed_tokens(to_device(tokens_PT.flatten(), self._device))
         cos_N1D, sin_N1D = (
             one_LD[:width].repeat(num, 1).unsqueeze(1) for one_LD in (self._board.cos_LD, self._board.sin_LD)
         )
@@ -187,13 +188,13 @@ class LlamaEngine:
         board, first = self._board, len(self._pos_R)
         source = [n - self._begin for n, count in zip(numbers, counts, strict=True) for _ in range(count)]
         rows, width = slice(first, first + len(source)), self._prefilled.shape[4]
-        source_R = torch.tensor(source, device=self._device)
+        source_R = to_device(torch.tensor(source), self._device)
         for layer, prefilled in zip(board.cache, self._prefilled, strict=True):
             layer[:, rows, :, :width] = prefilled[:, source_R]
         prefixes = [self._prefixes[self._begin + index] for index in source]
         pos_R = np.array([len(one) - 1 for one in prefixes], dtype=np.int64)
-        board.tokens_S[rows] = torch.tensor([one[-1] for one in prefixes], device=self._device)
-        board.pos_S[rows] = torch.from_numpy(pos_R).to(self._device)
+        board.tokens_S[rows] = to_device(torch.tensor([one[-1] for one in prefixes]), self._device)
+        board.pos_S[rows] = to_device(torch.from_numpy(pos_R), self._device)
         self._pos_R = np.concatenate((self._pos_R, pos_R))
 
     # ---- steps
@@ -203,7 +204,7 @@ class LlamaEngine:
         rows, used = num, int(self._pos_R.max()) + 1
         if self._static:
             rows, used = self._extent(rows, used)
-        board.uniforms_S[:num] = torch.from_numpy(uniforms_R).to(self._device, non_blocking=True)
+        board.uniforms_S[:num] = to_device(torch.from_numpy(uniforms_R), self._device)
         key = (rows, used, self._sampler)
         board.graphs.run(key, lambda: self._advance(rows, used), [board.tokens_S, board.pos_S])
         # Ended rows that are not yet dropped must not write beyond the cache; on the board neither.

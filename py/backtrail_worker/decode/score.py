@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 
 from backtrail_worker.core.call import Answer, Context
+from backtrail_worker.decode.transfer import to_device
 from backtrail_worker.model.load import Loaded
 from backtrail_worker.protocol import Array, Arrays, RequestError, Score
 from backtrail_worker.train.batch import check_ids, need, split
@@ -45,9 +46,8 @@ def forward(
     tokens_BT = np.full((len(sequences), width), loaded.described.pad, dtype=np.int64)
     for row, sequence in enumerate(sequences):
         tokens_BT[row, : len(sequence)] = sequence
-    out = loaded.model(
-        torch.from_numpy(tokens_BT).to(loaded.device), use_cache=False, output_hidden_states=hidden
-    )
+    tokens = to_device(torch.from_numpy(tokens_BT), loaded.device)
+    out = loaded.model(tokens, use_cache=False, output_hidden_states=hidden)
     return out.logits.float(), out.hidden_states if hidden else ()
 
 
@@ -61,7 +61,7 @@ def token_logprobs(
     labels_BT = torch.zeros(totals_BT.shape, dtype=torch.long)
     for row, sequence in enumerate(sequences):
         labels_BT[row, : len(sequence) - 1] = torch.from_numpy(sequence[1:].astype(np.int64))
-    picked_BT = logits_BTV.gather(2, labels_BT.to(logits_BTV.device).unsqueeze(2)).squeeze(2)
+    picked_BT = logits_BTV.gather(2, to_device(labels_BT, logits_BTV.device).unsqueeze(2)).squeeze(2)
     values_BT = (picked_BT - totals_BT).cpu().numpy()
     zero = np.zeros(1, dtype=np.float32)
     return [
@@ -113,7 +113,7 @@ def score(loaded: Loaded, params: Score, arrays: Arrays, context: Context) -> An
         out["named"] = np.zeros((len(tokens), len(params.named)), dtype=np.float32)
     if layers:
         out["hidden"] = np.zeros((len(tokens), len(layers), width), dtype=np.float32)
-    ids_K = torch.tensor(params.named, dtype=torch.long, device=loaded.device)
+    ids_K = to_device(torch.tensor(params.named, dtype=torch.long), loaded.device)
     # transformers keeps the states of every layer until the forward ends.
     kept = (int(loaded.described.config.num_hidden_layers) + 1) * width if layers else 0
     done = 0

@@ -84,6 +84,8 @@ def _pretrained(described: Described, dtype: torch.dtype) -> Any:
             trust_remote_code=False,
             use_safetensors=True,
             output_loading_info=True,
+            # Told below, in one line.
+            ignore_mismatched_sizes=True,
         )
     except OSError as error:
         raise WorkerFault("model-not-found", f"{directory}: {error}") from error
@@ -96,6 +98,13 @@ def _pretrained(described: Described, dtype: torch.dtype) -> Any:
         raise WorkerFault(
             "not-causal-lm",
             f"{directory}: the weights lack {len(missing)} tensors of the model, {missing[0]} among them",
+        )
+    if mismatched := sorted(report["mismatched_keys"]):
+        name, stored, wanted = mismatched[0]
+        raise WorkerFault(
+            "not-causal-lm",
+            f"{directory}: {name} has shape {list(stored)} in the weights and {list(wanted)} by config.json, "
+            f"and so do {len(mismatched) - 1} others; the files are not of one model",
         )
     return model
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import shutil
@@ -31,6 +32,12 @@ def _sync(path: Path) -> None:
         os.close(handle)
 
 
+def _drop(place: Path, kind: str) -> None:
+    """Removes what stands beside a checkpoint under its name; also of a worker that was killed meanwhile."""
+    for one in place.parent.glob(f"{glob.escape(place.name)}.{kind}-*"):
+        shutil.rmtree(one, ignore_errors=True)
+
+
 def _publish(partial: Path, place: Path) -> int:
     """Makes the directory durable and gives it its name. Answers its size in bytes."""
     size = 0
@@ -45,7 +52,7 @@ def _publish(partial: Path, place: Path) -> int:
         os.rename(place, old)
     os.rename(partial, place)
     _sync(place.parent)
-    shutil.rmtree(old, ignore_errors=True)
+    _drop(place, "replaced")
     return size
 
 
@@ -56,7 +63,7 @@ def save(loaded: Loaded, path: str, step: int, moments: Moments | None) -> int:
     """
     place = Path(path)
     partial = place.with_name(f"{place.name}.partial-{os.getpid()}")
-    shutil.rmtree(partial, ignore_errors=True)
+    _drop(place, "partial")
     try:
         partial.mkdir(parents=True)
         plain = merged_tensors(loaded.model) if is_adapted(loaded.model) else None
@@ -78,7 +85,7 @@ def save(loaded: Loaded, path: str, step: int, moments: Moments | None) -> int:
     except OSError as error:
         raise WorkerFault("save", f"checkpoint {place} could not be written: {error}") from error
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        _drop(place, "partial")
 
 
 def _read_tensors(file: Path) -> dict[str, torch.Tensor]:

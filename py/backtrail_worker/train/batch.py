@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,9 +13,12 @@ import numpy.typing as npt
 from backtrail_worker.data.dataset import Dataset
 from backtrail_worker.protocol import Array, Arrays, ForwardBackward, PolicyLoss, RequestError
 
-# Packed rows are this wide (wider if one sequence is): attention under a block mask costs width x tokens, so
-# one row of 16k tokens would cost as much as the rest of the model, and 512 cost 3% of that.
-PACK_WIDTH = 512
+# Packed rows are a multiple of the first wide and at most the second, or as wide as the longest sequence: GPU
+# kernels want masks whose width is a multiple of 16.
+PACK_STEP, PACK_WIDTH = 32, 512
+# Under a block mask attention costs width x tokens: as much as the rest of the model at about this width. Of
+# 1B parameters it is 15k by operations; kernels with a mask are assumed to be 7 times slower than products.
+PACK_DOUBLES = 2048
 POLICY_COLUMNS = ("advantages", "oldLogprobs", "refLogprobs")
 
 
@@ -33,7 +37,8 @@ class Batch:
     """
     tokens int32 [B, T]; weights float32 [B, T] at the position of the token predicted, trained bool [B, T].
     Padding stands right and is not trained. `positions` int32 [B, T], packed batches only: restart at 0 where
-    a sequence (or the padding) begins, and nothing may see across. `longest`: tokens of the longest sequence.
+    a sequence begins, and nothing may see across; 0 in padding, which no context is too short for. `longest`:
+    tokens of the longest sequence.
     """
 
     tokens: npt.NDArray[np.int32]
@@ -96,7 +101,6 @@ def _lay_out(sequences: list[Sequence], rows: list[list[int]], width: int, pad: 
             for name, values in one.columns.items():
                 columns[name][row, begin:end] = values
             begin = end
-        positions_BT[row, begin:] = np.arange(width - begin)
     lengths = [len(one.tokens) for one in sequences]
     positions = positions_BT if packed else None
     return Batch(tokens_BT, weights_BT, trained_BT, sum(lengths), max(lengths), positions, columns)
@@ -108,23 +112,34 @@ def padded(sequences: list[Sequence], pad: int) -> Batch:
     return _lay_out(sequences, [[index] for index in range(len(sequences))], width, pad, False)
 
 
-def packed(sequences: list[Sequence], pad: int, width: int = PACK_WIDTH) -> Batch:
+def _fit(lengths: list[int], order: list[int], width: int) -> list[list[int]]:
+    """Rows that hold all sequences: each, in this order, goes into the fullest row with room for it."""
+    rows: list[list[int]] = []
+    # (room left, row), ascending.
+    room: list[tuple[int, int]] = []
+    for member in order:
+        at = bisect_left(room, (lengths[member], 0))
+        if at == len(room):
+            free, row = width, len(rows)
+            rows.append([])
+        else:
+            free, row = room.pop(at)
+        rows[row].append(member)
+        insort(room, (free - lengths[member], row))
+    return rows
+
+
+def packed(sequences: list[Sequence], pad: int) -> Batch:
     """
-    Sequences end to end in rows of about `width` tokens, none cut: the longest first, each into the first row
-    with room for it.
+    Sequences end to end, none cut, in rows of the width that costs least: narrow rows spare attention, wide
+    ones padding.
     """
     lengths = [len(one.tokens) for one in sequences]
-    width = max(max(lengths), min(sum(lengths), width))
-    rows: list[list[int]] = []
-    room: list[int] = []
-    for member in sorted(range(len(lengths)), key=lambda index: -lengths[index]):
-        fits = (row for row, free in enumerate(room) if free >= lengths[member])
-        if (row := next(fits, None)) is None:
-            row = len(rows)
-            rows.append([])
-            room.append(width)
-        rows[row].append(member)
-        room[row] -= lengths[member]
+    order = sorted(range(len(lengths)), key=lambda index: -lengths[index])
+    least = -(-max(lengths) // PACK_STEP) * PACK_STEP
+    widths = range(least, max(least, PACK_WIDTH) + 1, PACK_STEP)
+    ways = [(_fit(lengths, order, width), width) for width in widths]
+    rows, width = min(ways, key=lambda way: len(way[0]) * way[1] * (PACK_DOUBLES + way[1]))
     return _lay_out(sequences, rows, width, pad, True)
 
 

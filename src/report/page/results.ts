@@ -13,7 +13,7 @@ import {
   splitsOf,
   unjudgedSentence,
 } from "../figures.ts";
-import type { ClaimResult, Comparison, Summary } from "../model.ts";
+import type { ClaimResult, Comparison, PooledClaim, Summary } from "../model.ts";
 import { type Cell, escapeHtml, note, section, type TableColumn, table } from "./markup.ts";
 import {
   type Axis,
@@ -52,14 +52,22 @@ export function looksOf(summary: Summary): Looks {
 export function claimsSection(summary: Summary): string {
   const open = (summary.unjudged ?? []).map((claim) => note(`Claim ${unjudgedSentence(claim)}.`)).join("");
   if (summary.claims.length === 0) return section("claims", "Claims", open || note("This sweep makes no claim."));
-  const ends = summary.claims.flatMap(({ comparison }) => [...comparison.interval, 0]);
+  // What holds over all seeds first, then seed by seed.
+  const items = [
+    ...(summary.pooled ?? []).map((claim) => ({ claim, figures: claim })),
+    ...summary.claims.map((claim) => ({ claim, figures: claim.comparison })),
+  ];
+  const ends = items.flatMap((item) => [...item.figures.interval, 0]);
   const domain = niceDomain(ends, { low: -1, high: 1 });
-  const shown = summary.claims.map((claim) => claimArticle(claim, domain)).join("");
+  const shown = items.map((item) => claimArticle(item.claim, item.figures, domain)).join("");
   return section("claims", "Claims", shown + open);
 }
 
-function claimArticle(claim: ClaimResult, domain: Domain): string {
-  const { difference, interval } = claim.comparison;
+function claimArticle(
+  claim: ClaimResult | PooledClaim,
+  { difference, interval }: Pick<PooledClaim, "difference" | "interval">,
+  domain: Domain,
+): string {
   const figures = `${points(difference)} percentage points, 95% interval ${pointsInterval(interval)}.`;
   const strip = `${whisker({ value: difference, interval, colour: claim.verdict, title: figures, reference: 0 }, domain)}${scale(domain, pointsTick)}`;
   const required = claim.required ? `<span class="meta"> required</span>` : "";

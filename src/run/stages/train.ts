@@ -39,7 +39,7 @@ export async function runTrain(context: StageContext, stage: TrainStage): Promis
     tokenizer,
     dtype: stage.model.dtype === "auto" ? context.environment.dtype : stage.model.dtype,
     isDirectory: stage.isDirectory,
-    backtrack: format.markers.backtrack ?? "",
+    backtrack: format.markers.backtrack,
   });
   const shards = Object.entries(stage.dataset.manifest.files)
     .filter(([name]) => name.startsWith("train-"))

@@ -1,0 +1,73 @@
+// What plan, doctor and model show say of a published model that cannot be used; nothing here asks a network.
+import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { modelShowCommand } from "../../src/cli/model.ts";
+import { modelNotes, requireModels } from "../../src/cli/models.ts";
+import { planCommand } from "../../src/cli/plan.ts";
+import { loadSweep } from "../../src/cli/sweep.ts";
+import { realPython } from "../python/pythons.ts";
+import { config, flagsOf, place } from "./planSweeps.ts";
+
+const shape = { model_type: "llama", hidden_size: 16, intermediate_size: 32, num_hidden_layers: 1, num_attention_heads: 2 };
+
+/** A sweep that starts from `from` in a folder with a half-copied checkpoint `half`; the cache of the Hub is empty. */
+function published(from: string, env: Record<string, string> = {}) {
+  const at = place(config.replace(/^model: .*$/m, `model: {from: ${from}}`));
+  mkdirSync(join(at.folder, "half"));
+  writeFileSync(join(at.folder, "half", "config.json"), JSON.stringify({ ...shape, vocab_size: 12 }));
+  const cache = mkdtempSync(join(tmpdir(), "backtrail-hub-"));
+  const io = { ...at.io, env: { PATH: process.env.PATH, BACKTRAIL_PYTHON: realPython, HF_HOME: cache, ...env } };
+  return { ...at, io, flags: { ...flagsOf(), mock: false } };
+}
+
+describe("a published model", { timeout: 120_000 }, () => {
+  it("that a run would refuse is told in the plan, with the reason the run gives", async () => {
+    const { io, flags, folder, told } = published("./half");
+    expect(await planCommand(io, "tiny.yaml", flags)).toBe(0);
+    const reason = `${join(folder, "half")} holds no tokenizer.json`;
+    expect(told()).toContain(`\nmodel: a run would refuse it: ${reason}`);
+    expect(await planCommand(io, "tiny.yaml", { ...flags, json: true })).toBe(0);
+    expect(JSON.parse(told())).toMatchObject({
+      notes: [
+        `model: a run would refuse it: ${reason} (a tokenizer of the \`tokenizers\` library): copy it there from the model that this one was made from`,
+      ],
+    });
+    await expect(requireModels(io, await loadSweep(io, "tiny.yaml", flags), realPython)).rejects.toMatchObject({
+      code: "model-not-found",
+      message: expect.stringContaining(`model.from: ${reason}`),
+    });
+  });
+
+  it("of the Hub that is not in the cache is one to fetch, or out of reach", async () => {
+    const online = published("o/model");
+    expect(await modelNotes(online.io, await loadSweep(online.io, "tiny.yaml", online.flags))).toEqual([
+      "o/model is not in the local cache: a run fetches it from the Hub first; without a network give a directory (--set model.from=/path)",
+    ]);
+    const offline = published("o/model", { HF_HUB_OFFLINE: "1" });
+    expect(await modelNotes(offline.io, await loadSweep(offline.io, "tiny.yaml", offline.flags))).toEqual([
+      expect.stringMatching(/^a run would refuse it: o\/model is not in the local cache, and HF_HUB_OFFLINE is set/),
+    ]);
+  });
+
+  it("is told beside workers that this machine cannot give", async () => {
+    const { io, flags, told } = published("./half", { CUDA_VISIBLE_DEVICES: "" });
+    expect(await planCommand(io, "tiny.yaml", { ...flags, set: ["workers.gpus=2"] })).toBe(0);
+    expect(told()).toContain("\nworkers: a run here would refuse them: workers.gpus is 2, but PyTorch sees no GPU here.");
+    const missing = { ...flags, set: ["workers.ranks=2", "workers.deepspeed=nowhere.json"] };
+    expect(await planCommand(io, "tiny.yaml", missing)).toBe(0);
+    expect(told()).toMatch(/\nworkers: a run here would refuse them: .*nowhere\.json: there is no such file\./);
+  });
+
+  it("is not asked for where mock workers stand in", async () => {
+    const { io, flags } = published("./half");
+    expect(await modelNotes(io, await loadSweep(io, "tiny.yaml", { ...flags, mock: true }))).toEqual([]);
+  });
+
+  it("is shown with what stops it", async () => {
+    const { io, told } = published("./half");
+    expect(await modelShowCommand(io, "half", { json: false })).toBe(0);
+    expect(told()).toMatch(/^half: llama\nNOT USABLE {3}.*half holds no tokenizer\.json/);
+  });
+});
