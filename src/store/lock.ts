@@ -93,8 +93,17 @@ function describeLock({ path, holder }: LockFile): string {
 }
 
 /** Whether a name in a folder is that of a lock that one holds alone. */
-export function isLockName(name: string): boolean {
+function isLockName(name: string): boolean {
   return isLockOf(name, alone.name);
+}
+
+/** Whether a name in a folder is of the locks there: one that is held alone, or any in the writing. */
+export function isOfLocks(name: string): boolean {
+  return isLockName(name) || isLockDraft(name);
+}
+
+function isLockDraft(name: string): boolean {
+  return name.includes(".lock.") && name.endsWith(".tmp");
 }
 
 function isLockOf(name: string, mode: string): boolean {
@@ -155,7 +164,7 @@ async function clearLeftovers(directory: string, mode: LockMode): Promise<void> 
     if (holder !== undefined && !(await isAlive(holder))) await rm(path, { force: true });
   }
   for (const name of await readdir(directory)) {
-    if (!name.includes(".lock.") || !name.endsWith(".tmp")) continue;
+    if (!isLockDraft(name)) continue;
     const path = join(directory, name);
     const found = await stat(path).catch(() => undefined);
     if (found !== undefined && Date.now() - found.mtimeMs > tornAfterMs) await rm(path, { force: true });

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { UserError } from "../lib/errors.ts";
 import type { Json } from "../lib/hash.ts";
 import { JsonlWriter, makeFolder, readJsonl } from "./files.ts";
-import { isLockName } from "./lock.ts";
+import { isOfLocks } from "./lock.ts";
 import { ShardReader } from "./shards.ts";
 
 const journalName = "making.jsonl";
@@ -42,7 +42,7 @@ export class ShardJournal<Shard extends FinishedShard> {
   ): Promise<ShardJournal<Shard>> {
     await makeFolder(directory);
     const path = join(directory, journalName);
-    const present = (await readdir(directory)).filter((name) => !isLockName(name));
+    const present = (await readdir(directory)).filter((name) => !isOfLocks(name));
     const isBegun = present.includes(journalName);
     if (!isBegun && present.length > 0) {
       throw new UserError(

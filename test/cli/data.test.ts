@@ -1,5 +1,6 @@
 // backtrail data make | verify | inspect as a person runs them.
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { randomUUID } from "node:crypto";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
@@ -218,6 +219,12 @@ describe("two makers of one folder", () => {
     const failed = [first, second].filter((result) => result.status === "rejected");
     for (const { reason } of failed) expect(String(reason)).toMatch(/this dataset is being made by process \d+/);
     expect(await dataVerifyCommand(io(), "one", { json: false })).toBe(0);
+  });
+
+  it("a lock that another one is just writing is not something the folder holds", async () => {
+    mkdirSync(join(folder, "asked"));
+    writeFileSync(join(folder, "asked", `running-1-${randomUUID()}.lock.${randomUUID()}.tmp`), "{");
+    expect(await dataMakeCommand(io(), "sudoku", { ...make, size: "20", out: "asked", threads: "1" })).toBe(0);
   });
 
   it("a finished dataset with a file gone is not given out as whole", async () => {
