@@ -32,8 +32,8 @@ function cpuPlan(rounds: number, only: string | undefined) {
   const engines = [
     { ...tinyPlan(8, 96, 12, 16, 8), rounds },
     { ...tinyPlan(32, 64, 6, 4, 2), rounds },
-    { ...bigPlan(8, 4, 1, 4, 2), rounds: 1 },
-    { ...bigPlan(32, 2, 1, 2, 1), rounds: 1 },
+    { ...bigPlan(8, 4, 1, 4, 2), rounds },
+    { ...bigPlan(32, 2, 1, 2, 1), rounds },
   ].filter(({ shape }) => only === undefined || only === shape);
   const score = [
     { shape: "tiny", sequences: 96, rounds },
