@@ -128,6 +128,10 @@ def _renamed(value: Any) -> Any:
     return torch.device("pretend", 0)
 
 
+# On import, which is before the first backward pass of any test: autograd counts devices once.
+_setup_privateuseone_for_python_backend("pretend", backend_module=_Module(), hook=_Hook())
+
+
 class PretendCuda(TorchDispatchMode):
     """The device. What happened on it is counted."""
 
@@ -333,9 +337,6 @@ class PretendCuda(TorchDispatchMode):
 @contextmanager
 def pretend_cuda() -> Iterator[PretendCuda]:
     """The device in place of torch.cuda, in this thread."""
-    if not _registered:
-        _setup_privateuseone_for_python_backend("pretend", backend_module=_Module(), hook=_Hook())
-        _registered.append(True)
     device = PretendCuda()
 
     @contextmanager
@@ -374,6 +375,3 @@ def pretend_cuda() -> Iterator[PretendCuda]:
                 yield device
         finally:
             torch.__future__.set_swap_module_params_on_conversion(swaps)
-
-
-_registered: list[bool] = []
