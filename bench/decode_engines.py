@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from backtrail_worker.__main__ import keep_freed_memory, set_thread_environment, versions
+from backtrail_worker.__main__ import set_thread_environment, settle_memory, versions
 from backtrail_worker.decode.score import sequence_logprobs
 
 from decode_common import Side, generate_bins, generate_params, say, timed
@@ -139,7 +139,7 @@ def main() -> None:
     """Prints one JSON object: versions and rows."""
     device, threads, tokenizer, plan = sys.argv[1], int(sys.argv[2]), sys.argv[3], json.loads(sys.argv[4])
     set_thread_environment(threads)
-    keep_freed_memory()
+    settle_memory()
     side = Side(device, threads, tokenizer, "float32" if device == "cpu" else "bfloat16")
     engines = [row for one in plan["engines"] for row in measure_engines(side, one)]
     score = [row for one in plan["score"] for row in measure_score(side, **one)]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from backtrail_worker.__main__ import keep_freed_memory, set_thread_environment
+from backtrail_worker.__main__ import set_thread_environment, settle_memory
 
 from decode_common import Side, generate_bins, generate_params, timed
 from decode_engines import measure_engines, measure_score
@@ -222,7 +222,7 @@ def main() -> None:
     """Answers the cells of the command line."""
     device, threads, folder, cells = arguments()
     set_thread_environment(threads)
-    keep_freed_memory()
+    settle_memory()
     dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
     side = Side(str(device), threads, folder, str(dtype).split(".")[1])
     ways = Cells(side, device, dtype)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from backtrail_worker.__main__ import keep_freed_memory, set_thread_environment, versions
+from backtrail_worker.__main__ import set_thread_environment, settle_memory, versions
 from backtrail_worker.core.handlers import TensorSide
 from backtrail_worker.data.dataset import build
 from backtrail_worker.model.source import describe
@@ -194,7 +194,7 @@ def main() -> None:
     """Answers the cells of the command line."""
     device, threads, folder, cells = arguments()
     set_thread_environment(threads)
-    keep_freed_memory()
+    settle_memory()
     ours, recipe = Ours(device, threads, folder), Recipe(device, threads, folder)
     answer_cells(device, cells, {"train": ours.train, "recipe": recipe.recipe})
 

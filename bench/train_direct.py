@@ -12,7 +12,7 @@ import time
 from typing import Any
 
 import numpy as np
-from backtrail_worker.__main__ import keep_freed_memory, set_thread_environment, versions
+from backtrail_worker.__main__ import set_thread_environment, settle_memory, versions
 from backtrail_worker.core.call import Answer, Handler, Request
 from backtrail_worker.protocol import Arrays, SessionRef, read_params
 
@@ -124,7 +124,7 @@ def main() -> None:
     """Answers commands until stdin ends."""
     device, threads = sys.argv[1], int(sys.argv[2])
     set_thread_environment(threads)
-    keep_freed_memory()
+    settle_memory()
     from backtrail_worker.core.handlers import TensorSide
 
     direct = Direct(TensorSide(device, threads, versions()), device)

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from typing import Any
 
-from backtrail_worker.__main__ import keep_freed_memory, set_thread_environment
+from backtrail_worker.__main__ import set_thread_environment, settle_memory
 
 from train_direct import Clock
 
@@ -125,7 +125,7 @@ def main() -> None:
     """Answers go to stdout alone; what the library prints goes to stderr."""
     device, threads = sys.argv[1], int(sys.argv[2])
     set_thread_environment(threads)
-    keep_freed_memory()
+    settle_memory()
     answers, sys.stdout = sys.stdout, sys.stderr
     if threads > 0:
         import torch

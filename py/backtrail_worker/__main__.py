@@ -87,11 +87,13 @@ def set_thread_environment(threads: int) -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false" if threads == 1 else "true")
 
 
-def keep_freed_memory() -> None:
+def settle_memory() -> None:
     """
     Tells glibc not to hand memory back between steps: by default a worker gives back and faults in again some
-    2000 pages per training step, 3% of its time (bench/README.md). Elsewhere it does nothing.
+    2000 pages per training step, 3% of its time (bench/README.md). Elsewhere that does nothing. And PyTorch,
+    before its first tensor, to ask for huge pages: decoding reads a cache of tens of MB each step.
     """
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     with contextlib.suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(M_TRIM_THRESHOLD, 1 << 30)
@@ -129,7 +131,7 @@ def main() -> None:
     start = _start()
     threading.Thread(target=_watch_stdin, name="stdin", daemon=True).start()
     set_thread_environment(start.threads)
-    keep_freed_memory()
+    settle_memory()
     group = start.group if isinstance(start.group, RankStart) else None
     if group is not None and group.rank > 0:
         from backtrail_worker.ranks.lead import follow
