@@ -1,4 +1,8 @@
 // The mock's parts without a process: tokenizer, oracle, generation.
+
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Rng } from "../../src/lib/rng.ts";
@@ -6,7 +10,7 @@ import type { Params } from "../../src/protocol/primitives.ts";
 import { countdown } from "../../src/puzzle/countdown.ts";
 import { selfBacktracking } from "../../src/trace/formats/selfBacktracking.ts";
 import { tokenizerJson } from "../../src/trace/tokenizer.ts";
-import { loadMockModel } from "../../src/worker/mock/checkpoint.ts";
+import { loadMockModel, saveMockModel } from "../../src/worker/mock/checkpoint.ts";
 import { completeMock } from "../../src/worker/mock/generate.ts";
 import { continueText } from "../../src/worker/mock/oracle.ts";
 import { MockTokenizer, readTokenizerFile, withToken } from "../../src/worker/mock/tokenizer.ts";
@@ -81,6 +85,19 @@ describe("oracle", () => {
   it("has nothing to say after an end mark or to a text that is no prompt", () => {
     expect(complete(1, { rightStep: 1, backtrack: 0 }, true, "Goal Reached!")).toBe("");
     expect(continueText("hello", Rng.for(1), { rightStep: 1, backtrack: 0 }, true)).toEqual([]);
+  });
+});
+
+describe("checkpoint", () => {
+  it("takes away what a killed worker left of it, and nothing else", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "backtrail-mock-"));
+    try {
+      for (const left of ["checkpoint-2.17.tmp", "checkpoint-20.17.tmp"]) mkdirSync(join(folder, left));
+      await saveMockModel(await loadMockModel(tinyModel(tokenizerDirectory())), join(folder, "checkpoint-2"), true);
+      expect(readdirSync(folder).sort()).toEqual(["checkpoint-2", "checkpoint-20.17.tmp"]);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 });
 

@@ -1,7 +1,7 @@
 // The mock's models and their directories: config.json, tokenizer.json, tokenizer_config.json and mock.json, which stands
 // for the weights. Written beside, then renamed, as the torch worker does.
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import { z } from "zod";
 import type { ModelInfo, ModelSpec } from "../../protocol/primitives.ts";
 import { JobError } from "./jobError.ts";
@@ -102,6 +102,13 @@ function describe(
   };
 }
 
+/** Removes what stands beside a directory under its name; also of a worker that was killed meanwhile. */
+async function dropDrafts(path: string): Promise<void> {
+  const present = await readdir(dirname(path)).catch(() => []);
+  const drafts = present.filter((name) => name.startsWith(`${basename(path)}.`) && name.endsWith(".tmp"));
+  for (const name of drafts) await rm(join(dirname(path), name), { recursive: true, force: true });
+}
+
 /** Writes the model's directory; returns its size in bytes. */
 export async function saveMockModel(model: MockModel, path: string, resume: boolean): Promise<number> {
   const beside = `${path}.${process.pid}.tmp`;
@@ -112,7 +119,7 @@ export async function saveMockModel(model: MockModel, path: string, resume: bool
     "mock.json": { backtrack: model.backtrack, format: model.format, step: model.step, resume },
   };
   try {
-    await rm(beside, { recursive: true, force: true });
+    await dropDrafts(path);
     await mkdir(beside, { recursive: true });
     let bytes = 0;
     for (const [name, value] of Object.entries(files)) {
@@ -124,7 +131,7 @@ export async function saveMockModel(model: MockModel, path: string, resume: bool
     await rename(beside, path);
     return bytes;
   } catch (error) {
-    await rm(beside, { recursive: true, force: true });
+    await dropDrafts(path);
     throw new JobError("save-failed", `cannot save to ${path}: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
