@@ -88,24 +88,21 @@ export interface Comparison {
 
 export type Verdict = "supported" | "refuted" | "inconclusive" | "underpowered";
 
-export interface ClaimResult {
+interface JudgedClaim {
   readonly name: string;
   readonly statement: string;
   readonly split: string;
   readonly verdict: Verdict;
   readonly required: boolean;
   readonly explanation: string;
+}
+
+export interface ClaimResult extends JudgedClaim {
   readonly comparison: Comparison;
 }
 
 /** A claim over all seeds of a point of the sweep. */
-export interface PooledClaim {
-  readonly name: string;
-  readonly statement: string;
-  readonly split: string;
-  readonly verdict: Verdict;
-  readonly required: boolean;
-  readonly explanation: string;
+export interface PooledClaim extends JudgedClaim {
   readonly seeds: readonly number[];
   /** Of each seed, in their order. */
   readonly differences: readonly number[];

@@ -1,20 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { type ClaimSettings, claimSettings } from "../../src/config/schema.ts";
 import { judge, powerBefore } from "../../src/evaluate/claims.ts";
-import type { PairedTest } from "../../src/evaluate/summary.ts";
-import { mcnemarExact, pairsNeeded, tango } from "../../src/lib/stats.ts";
+import { pairsNeeded, tango } from "../../src/lib/stats.ts";
+import { claim, paired } from "./helpers.ts";
 
-const claim = (expected: object = {}): ClaimSettings => claimSettings.parse({ compare: ["b1", "b0"], expect: expected });
-const paired = (onlyFirst: number, onlySecond: number, n: number): PairedTest => ({
-  n,
-  both: n - onlyFirst - onlySecond,
-  onlyFirst,
-  onlySecond,
-  neither: 0,
-  difference: (onlyFirst - onlySecond) / n,
-  interval: tango(onlyFirst, onlySecond, n),
-  pValue: mcnemarExact(onlyFirst, onlySecond),
-});
 const verdict = (onlyFirst: number, onlySecond: number, n: number, expected: object = {}) =>
   judge(claim(expected), paired(onlyFirst, onlySecond, n)).verdict;
 

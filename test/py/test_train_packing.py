@@ -147,6 +147,14 @@ def test_packed_rows_are_as_narrow_as_padding_allows() -> None:
         assert max(lengths) <= width <= max(PACK_WIDTH, max(lengths) + PACK_STEP - 1)
 
 
+def packs_as(driver: Driver, loss: float, exact: dict[str, torch.Tensor]) -> None:
+    """One packed call on PICKED has this loss and these gradients."""
+    assert forward(driver, bins(PICKED), packed=True)["loss"] == pytest.approx(loss, rel=1e-5)
+    for name, gradient in gradients(driver).items():
+        tolerance = 1e-5 * float(exact[name].abs().max())
+        torch.testing.assert_close(gradient.double(), exact[name], rtol=0, atol=tolerance)
+
+
 @pytest.mark.parametrize("config", SHAPES.values(), ids=SHAPES)
 def test_rows_wider_than_the_context_with_padding_in_them(
     driver: Driver, tokenizer: Path, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
@@ -155,10 +163,7 @@ def test_rows_wider_than_the_context_with_padding_in_them(
     open_session(driver, tokenizer, spec(tokenizer, config))
     loss, exact = reference(driver, PICKED)
     monkeypatch.setattr(batch_module, "PACK_STEP", 256)
-    assert forward(driver, bins(PICKED), packed=True)["loss"] == pytest.approx(loss, rel=1e-5)
-    for name, gradient in gradients(driver).items():
-        tolerance = 1e-5 * float(exact[name].abs().max())
-        torch.testing.assert_close(gradient.double(), exact[name], rtol=0, atol=tolerance)
+    packs_as(driver, loss, exact)
 
 
 @pytest.mark.parametrize("config", SHAPES.values(), ids=SHAPES)
@@ -170,10 +175,7 @@ def test_several_rows_of_several_examples_under_eager_attention(
     assert trainer(driver).loaded.model.config._attn_implementation == "eager"
     loss, exact = reference(driver, PICKED)
     monkeypatch.setattr(batch_module, "PACK_WIDTH", 32)
-    assert forward(driver, bins(PICKED), packed=True)["loss"] == pytest.approx(loss, rel=1e-5)
-    for name, gradient in gradients(driver).items():
-        tolerance = 1e-5 * float(exact[name].abs().max())
-        torch.testing.assert_close(gradient.double(), exact[name], rtol=0, atol=tolerance)
+    packs_as(driver, loss, exact)
 
 
 def test_packing_that_was_not_verified_is_refused(driver: Driver, tokenizer: Path) -> None:
