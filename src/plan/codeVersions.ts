@@ -2,4 +2,4 @@
 // outputs that fail until the number is raised.
 import type { StageKind } from "./plan.ts";
 
-export const codeVersions: Readonly<Record<StageKind, number>> = { problems: 1, dataset: 1, train: 2, decode: 4, grade: 4 };
+export const codeVersions: Readonly<Record<StageKind, number>> = { problems: 1, dataset: 1, train: 2, decode: 5, grade: 4 };

@@ -107,7 +107,7 @@ export function decodeMemory(
 
 /** Rows that the worker decodes at a time when it has the memory (py decode/slots.py). */
 export function usualSlots(device: string): number {
-  return device === "cpu" ? 128 : 512;
+  return device === "cpu" ? 192 : 512;
 }
 
 export interface TrainWork {

@@ -9,6 +9,7 @@ import { estimateStages } from "../../src/cli/planEstimate.ts";
 import { loadSweep } from "../../src/cli/sweep.ts";
 import { parseConfig } from "../../src/config/load.ts";
 import type { ArmSettings } from "../../src/config/schema.ts";
+import { usualSlots } from "../../src/plan/estimate.ts";
 import { flagsOf, place as planPlace, publishAll, config as sweepConfig } from "./planSweeps.ts";
 
 const place = { cwd: "/", device: "NVIDIA H200", dtype: "bfloat16", threads: 1 } as const;
@@ -46,7 +47,7 @@ describe("ArmEstimator", () => {
     expect(vocabulary).toBeLessThan(60);
     expect(found?.train?.tokens).toBeCloseTo(320 * (found?.train?.meanTokens ?? 0), 6);
     expect(found?.train?.microTokens).toBeLessThanOrEqual(8 * 64);
-    expect(found?.decode.slots).toBe(128);
+    expect(found?.decode.slots).toBe(usualSlots("cpu"));
   });
 
   it("reads a directory's config.json, and says when it cannot know", async () => {

@@ -1,10 +1,19 @@
 // Estimates against what transformers itself builds, and against figures worked out by hand.
 import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { modelPresets, type PresetName } from "../../src/config/modelPresets.ts";
 import { modelSettings } from "../../src/config/modelSettings.ts";
 import type { Json } from "../../src/lib/hash.ts";
-import { aboutTokens, decodeMemory, deviceRate, trainDisk, trainMemory, trainWork } from "../../src/plan/estimate.ts";
+import {
+  aboutTokens,
+  decodeMemory,
+  deviceRate,
+  trainDisk,
+  trainMemory,
+  trainWork,
+  usualSlots,
+} from "../../src/plan/estimate.ts";
 import { knownConfig } from "../../src/plan/estimateKnown.ts";
 import { cacheBytesPerToken, type ModelShape, modelShape, trainFlopsPerToken } from "../../src/plan/estimateModel.ts";
 import { architectureConfig } from "../../src/run/modelSpec.ts";
@@ -196,6 +205,12 @@ describe("decodeMemory", () => {
     expect(memory.cache).toBe(2 * GiB);
     expect(memory.sampler).toBe(512 * 128_256 * 24);
     expect(memory.total).toBe(memory.weights + memory.cache + memory.sampler);
+  });
+
+  it("has as many rows as the worker decodes at a time", () => {
+    const slots = readFileSync(new URL("../../py/backtrail_worker/decode/slots.py", import.meta.url), "utf8");
+    const [, cpu, gpu] = slots.match(/^CPU_SLOTS, GPU_SLOTS = (\d+), (\d+)$/m) ?? [];
+    expect([usualSlots("cpu"), usualSlots("cuda:0")]).toEqual([Number(cpu), Number(gpu)]);
   });
 });
 

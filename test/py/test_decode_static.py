@@ -14,6 +14,7 @@ from backtrail_worker.decode import generate as generate_module
 from backtrail_worker.decode import sampler as sampler_module
 from backtrail_worker.decode.llama import LlamaEngine
 from backtrail_worker.decode.sampler import Sampler, picked
+from backtrail_worker.decode.slots import CPU_SLOTS
 
 from conftest import LLAMA, Driver, spec
 from decode_cases import QWEN2, bins, prefixes, run
@@ -47,7 +48,7 @@ def test_static_steps_drawn_ahead_give_the_tokens_of_plain_ones(
     for index, one in plain.items():
         np.testing.assert_allclose(static[index]["logprobs"], one["logprobs"], atol=1e-5)
     # All slots, a half, a quarter; cache lengths up to 32, and all.
-    most = slots or min(128, sum(counts))
+    most = slots or min(CPU_SLOTS, sum(counts))
     assert {rows for rows, _ in extents} <= {most, most // 2, most // 4, most // 8}
     assert len({used for _, used in extents}) <= 2
     assert max(extents)[0] == most
@@ -64,7 +65,7 @@ def test_a_kept_board_serves_later_calls_until_memory_is_needed(
 
     first = run(driver, model, bins(prefixes(6), [2] * 6))
     kept = board()
-    assert (kept.slots, kept.longest) == (128, 64)
+    assert (kept.slots, kept.longest) == (CPU_SLOTS, 64)
     # What the first call left in it does not matter to the next ones.
     again = run(driver, model, bins(prefixes(6)[::-1], [2] * 6, seeds=list(range(110, 98, -2)) * 2))
     assert board() is kept

@@ -29,12 +29,13 @@ class Board:
         self.drawn_3S = torch.zeros(3, slots, dtype=torch.float64, device=device)
         self.graphs = Graphs(device)
 
-    def move(self, to: list[int], rows: list[int], used: int) -> None:
-        """Copies rows, of which `used` positions count, to other places; no place is also a source."""
+    def move(self, to: list[int], rows: list[int]) -> None:
+        """Copies rows to other places; no place is also a source."""
         to_M = to_device(torch.tensor(to), self.cache.device)
         from_M = to_device(torch.tensor(rows), self.cache.device)
-        # Layer by layer: one indexed copy of the whole cache would need as much memory again.
+        # Part by part: one indexed copy of the whole cache would need as much memory again; and whole rows,
+        # which are contiguous.
         for layer in self.cache:
             for part in layer:
-                part[to_M, :, :used] = part[from_M, :, :used]
+                part.index_copy_(0, to_M, part.index_select(0, from_M))
         self.tokens_S[to_M], self.pos_S[to_M] = self.tokens_S[from_M], self.pos_S[from_M]

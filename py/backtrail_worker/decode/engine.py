@@ -47,8 +47,8 @@ class Drawn:
 
 class Engine(Protocol):
     """
-    Rows in a fixed order: admitted ones are appended, `keep` selects. Made for the prefixes of one call,
-    which are admitted by number, in rising order.
+    Rows in a fixed order, which `keep` selects from. Made for the prefixes of one call, which are admitted by
+    number, in rising order.
     """
 
     refills: bool
@@ -56,8 +56,11 @@ class Engine(Protocol):
     ahead: int
     """How many draws may be under way before the first of them is read: they keep a GPU busy meanwhile."""
 
-    def admit(self, numbers: list[int], counts: list[int]) -> None:
-        """Appends counts[i] rows that continue prefix numbers[i]."""
+    def admit(self, numbers: list[int], counts: list[int], rows: list[int]) -> None:
+        """
+        Of these rows the first counts[0] continue prefix numbers[0], and so on. They rise: first such as are
+        needed no more, whose places are taken, then those behind the last row.
+        """
 
     def draw(self, uniforms_R: F64) -> Drawn:
         """Draws one more token for each row, which is what the row continues with at the next draw."""
@@ -102,7 +105,7 @@ class HfEngine:
         logits_RV: torch.Tensor = out.logits[:, -1]
         return logits_RV
 
-    def admit(self, numbers: list[int], counts: list[int]) -> None:
+    def admit(self, numbers: list[int], counts: list[int], rows: list[int]) -> None:
         prefixes = [self._prefixes[number] for number in numbers]
         width = max(map(len, prefixes))
         padded = [[self._pad] * (width - len(one)) + one for one in prefixes]

@@ -25,8 +25,9 @@ from backtrail_worker.model.load import Loaded
 from backtrail_worker.protocol import Generate
 
 CHUNK_COMPLETIONS = 256
-# Rows are dropped, or slots refilled, once this share of them is free: each time costs a copy of the cache.
-FREE_SHARE = 0.125
+# Slots are refilled once this share of them is free; where nothing waits, rows are dropped once this share of
+# them has ended, which costs a copy of other rows.
+REFILL_SHARE, DROP_SHARE = 0.0625, 0.125
 # Where a board is kept with the model: steps recorded on it are worth more calls than one. It is made for
 # sequences somewhat longer than those of the first call.
 KEEPING = ("cuda",)
@@ -88,8 +89,8 @@ class Decoder:
         waiting = [[item for item in group.completions if item.finish is None] for group in groups]
         self._queue = deque((number, items) for number, items in enumerate(waiting) if items)
         self._rows: list[Completion] = []
-        self._seeds_R = np.zeros(0, dtype=np.uint64)
-        self._drawn_R = np.zeros(0, dtype=np.int64)
+        self._seeds_S = np.zeros(slots, dtype=np.uint64)
+        self._drawn_S = np.zeros(slots, dtype=np.int64)
         """Tokens drawn for each row, those not yet read among them."""
         self._ended = 0
         """Rows whose completion has ended."""
@@ -98,60 +99,73 @@ class Decoder:
 
     def run(self) -> None:
         """Decodes all; chunks leave as completions finish."""
-        flying: deque[Drawn] = deque()
+        # Draws that are not read yet, with the rows of their time: rows may change meanwhile.
+        flying: deque[tuple[Drawn, list[Completion]]] = deque()
         while True:
             self._context.check()
             self._flush(at_end=False)
             if self._due():
-                while flying:
-                    self._take(flying.popleft())
-                self._compact()
-                self._admit()
-            if not self._rows:
+                self._replace()
+            num = len(self._rows)
+            if num == 0:
                 break
-            flying.append(self._engine.draw(uniforms(self._seeds_R, self._drawn_R)))
-            self._drawn_R += 1
+            drawn = self._engine.draw(uniforms(self._seeds_S[:num], self._drawn_S[:num]))
+            self._drawn_S[:num] += 1
+            flying.append((drawn, list(self._rows)))
             while len(flying) > self._engine.ahead:
-                self._take(flying.popleft())
+                self._take(*flying.popleft())
         self._flush(at_end=True)
 
     def _due(self) -> bool:
         """Whether rows are to be dropped or slots to be refilled now."""
         alive = len(self._rows) - self._ended
-        if alive == 0 or self._ended >= len(self._rows) * FREE_SHARE:
+        if alive == 0:
             return True
-        free = self._slots - alive
-        return bool(self._queue) and self._engine.refills and free >= max(1, self._slots * FREE_SHARE)
+        if self._queue and self._engine.refills:
+            return self._slots - alive >= max(1, self._slots * REFILL_SHARE)
+        return self._ended >= len(self._rows) * DROP_SHARE
+
+    def _replace(self) -> None:
+        """Waiting completions take the places of ended rows; what nobody takes is dropped."""
+        if self._engine.refills:
+            self._admit()
+        self._compact()
+        if not self._rows:
+            self._admit()
 
     def _admit(self) -> None:
-        """Fills free slots from the queue."""
-        free = self._slots - len(self._rows)
-        if self._rows and not self._engine.refills:
-            return
+        """Fills the places of ended rows, and free slots, from the queue."""
+        ended = [row for row, item in enumerate(self._rows) if item.finish is not None]
+        places = ended + list(range(len(self._rows), self._slots))
         numbers: list[int] = []
         counts: list[int] = []
-        while self._queue and free > 0:
+        new: list[Completion] = []
+        while self._queue and len(new) < len(places):
             number, waiting = self._queue[0]
+            free = len(places) - len(new)
             some, rest = waiting[:free], waiting[free:]
             numbers.append(number)
             counts.append(len(some))
-            self._rows += some
-            free -= len(some)
+            new += some
             if rest:
                 self._queue[0] = (number, rest)
             else:
                 self._queue.popleft()
-        if numbers:
-            new = self._rows[-sum(counts) :]
-            self._engine.admit(numbers, counts)
-            self._seeds_R = np.append(self._seeds_R, np.array([item.seed for item in new], dtype=np.uint64))
-            self._drawn_R = np.append(self._drawn_R, np.zeros(len(new), dtype=np.int64))
+        if not new:
+            return
+        del places[len(new) :]
+        self._engine.admit(numbers, counts, places)
+        self._ended -= min(len(ended), len(new))
+        for place, item in zip(places, new, strict=True):
+            self._rows[place : place + 1] = [item]
+        self._seeds_S[places] = np.array([item.seed for item in new], dtype=np.uint64)
+        self._drawn_S[places] = 0
 
-    def _take(self, drawn: Drawn) -> None:
+    def _take(self, drawn: Drawn, rows: list[Completion]) -> None:
         picked = drawn.read()
         ends = self._loaded.described.ends
         for item, token, logprob, sampled in zip(
-            self._rows, picked.tokens, picked.logprobs, picked.sampled, strict=True
+            rows, picked.tokens, picked.logprobs, picked.sampled, strict=True
         ):
             if item.finish is None:
                 self._made += 1
@@ -170,7 +184,8 @@ class Decoder:
                 kept[row] = tail.pop()
         self._engine.keep(kept)
         self._rows = [self._rows[row] for row in kept]
-        self._seeds_R, self._drawn_R = self._seeds_R[kept], self._drawn_R[kept]
+        for numbers_S in (self._seeds_S, self._drawn_S):
+            numbers_S[: len(kept)] = numbers_S[kept]
         self._ended = 0
 
     def _flush(self, at_end: bool) -> None:

@@ -131,16 +131,19 @@ class LlamaEngine:
 
     # ---- prefixes
 
-    def admit(self, numbers: list[int], counts: list[int]) -> None:
-        first = 0
+    def admit(self, numbers: list[int], counts: list[int], rows: list[int]) -> None:
+        grown = max(len(self._pos_R), rows[-1] + 1)
+        self._pos_R = np.resize(self._pos_R, grown)
+        first, row = 0, 0
         while first < len(numbers):
             if numbers[first] >= self._end:
                 self._prefill_from(numbers[first])
             last = first
             while last < len(numbers) and numbers[last] < self._end:
                 last += 1
-            self._fill(numbers[first:last], counts[first:last])
-            first = last
+            filled = sum(counts[first:last])
+            self._fill(numbers[first:last], counts[first:last], rows[row : row + filled])
+            first, row = last, row + filled
 
     def _prefill_from(self, number: int) -> None:
         """This prefix and as many of those after it as belong into one forward."""
@@ -183,27 +186,23 @@ class LlamaEngine:
                 x_ND = self._finish(layer, x_ND, mixed.transpose(1, 2).reshape(num * width, -1))
         return filled
 
-    def _fill(self, numbers: list[int], counts: list[int]) -> None:
-        """New rows that continue prefixes of the last prefill."""
-        board, first = self._board, len(self._pos_R)
+    def _fill(self, numbers: list[int], counts: list[int], rows: list[int]) -> None:
+        """Rows that continue prefixes of the last prefill."""
+        board, width = self._board, self._prefilled.shape[4]
         source = [n - self._begin for n, count in zip(numbers, counts, strict=True) for _ in range(count)]
-        rows, width = slice(first, first + len(source)), self._prefilled.shape[4]
-        source_R = to_device(torch.tensor(source), self._device)
+        rows_R, source_R = (to_device(torch.tensor(one), self._device) for one in (rows, source))
         for layer, prefilled in zip(board.cache, self._prefilled, strict=True):
-            layer[:, rows, :, :width] = prefilled[:, source_R]
+            layer[:, :, :, :width].index_copy_(1, rows_R, prefilled.index_select(1, source_R))
         prefixes = [self._prefixes[self._begin + index] for index in source]
-        pos_R = np.array([len(one) - 1 for one in prefixes], dtype=np.int64)
-        board.tokens_S[rows] = to_device(torch.tensor([one[-1] for one in prefixes]), self._device)
-        board.pos_S[rows] = to_device(torch.from_numpy(pos_R), self._device)
-        self._pos_R = np.concatenate((self._pos_R, pos_R))
+        self._pos_R[rows] = [len(one) - 1 for one in prefixes]
+        board.tokens_S[rows_R] = to_device(torch.tensor([one[-1] for one in prefixes]), self._device)
+        board.pos_S[rows_R] = to_device(torch.from_numpy(self._pos_R[rows]), self._device)
 
     # ---- steps
 
     def draw(self, uniforms_R: F64) -> Drawn:
         board, num = self._board, len(self._pos_R)
-        rows, used = num, int(self._pos_R.max()) + 1
-        if self._static:
-            rows, used = self._extent(rows, used)
+        rows, used = self._extent(num, int(self._pos_R.max()) + 1)
         board.uniforms_S[:num] = to_device(torch.from_numpy(uniforms_R), self._device)
         key = (rows, used, self._sampler)
         board.graphs.run(key, lambda: self._advance(rows, used), [board.tokens_S, board.pos_S])
@@ -212,11 +211,18 @@ class LlamaEngine:
         return Drawn.leave(board.drawn_3S[:, :num].clone())
 
     def _extent(self, rows: int, used: int) -> tuple[int, int]:
-        """A size that recorded steps have: all slots, a half, a quarter...; lengths in multiples."""
-        most = self._board.slots
+        """The rows and the positions of each that a step computes: these, or more where that runs faster."""
+        board = self._board
+        if not self._static:
+            # Unread ends of rows are gaps that a processor does not fetch ahead over: they cost more than
+            # they save until they are long. With one slot nothing may depend on what else is in the call.
+            whole = board.slots > 1 and used * 2 >= board.longest
+            return rows, board.longest if whole else used
+        # Sizes that recorded steps have: all slots, a half, a quarter...; lengths in multiples.
+        most = board.slots
         while most // 2 >= max(rows, STATIC_ROWS):
             most //= 2
-        return most, min(-(-used // STATIC_LENGTHS) * STATIC_LENGTHS, self._board.longest)
+        return most, min(-(-used // STATIC_LENGTHS) * STATIC_LENGTHS, board.longest)
 
     def _advance(self, rows: int, used: int) -> None:
         """One step of the first rows, on the board alone: from its tokens and positions to the next ones."""
@@ -285,5 +291,5 @@ class LlamaEngine:
         kept_R = self._pos_R[rows]
         moves = [(to, row) for to, row in enumerate(rows) if to != row]
         if moves:
-            self._board.move([to for to, _ in moves], [row for _, row in moves], int(kept_R.max()))
+            self._board.move([to for to, _ in moves], [row for _, row in moves])
         self._pos_R = kept_R
