@@ -8,6 +8,7 @@ import importlib.util
 import json
 import math
 import os
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -76,12 +77,15 @@ def _json_file(file: Path) -> Any:
 
 def _is_known(model_type: object) -> bool:
     """
-    Whether transformers has a model of that type, by the names of its folders: importing it takes seconds.
+    Whether transformers makes causal models of that type, by the text of its own list: importing it takes
+    seconds. True where the list is not to be found.
     """
     found = importlib.util.find_spec("transformers")
     if found is None or found.origin is None:
         return True
-    return (Path(found.origin).parent / "models" / str(model_type).replace("-", "_")).is_dir()
+    file = Path(found.origin).parent / "models" / "auto" / "modeling_auto.py"
+    names = file.read_text(encoding="utf-8") if file.is_file() else ""
+    return '("llama", "' not in names or f'("{model_type}", "' in names
 
 
 def _check_config(text: str, source: str) -> None:
@@ -94,10 +98,16 @@ def _check_config(text: str, source: str) -> None:
         raise AccessError(f"{source} is a {', '.join(stored)}, not a causal language model")
     if not isinstance(config, dict):
         raise AccessError(f"{source}: config.json holds no settings; {DIRECTORY}")
-    if "auto_map" in config and not _is_known(config.get("model_type")):
+    model_type = config.get("model_type")
+    if not _is_known(model_type):
+        lacking = f"transformers {version('transformers')} itself has no model type {model_type}"
+        if "auto_map" in config:
+            raise AccessError(
+                f"{source} wants code of its own to be run (auto_map in config.json), which is never done: "
+                f"{lacking}"
+            )
         raise AccessError(
-            f"{source} wants code of its own to be run (auto_map in config.json), which is never done: "
-            f"transformers itself has no model type {config.get('model_type')}"
+            f"{source}: {lacking} (model_type in config.json): a newer one may have it, or give another model"
         )
     if quantised := config.get("quantization_config"):
         method = quantised.get("quant_method", "quantised") if isinstance(quantised, dict) else "quantised"

@@ -207,7 +207,7 @@ def test_steps_are_recorded_once_replayed_and_waited_for_by_their_events_alone(
             steps = cuda.event_waits - steps
         assert driver.side._models["v"].board is board
         assert len(cuda.graphs) == len(board.graphs._graphs) <= 6
-        # The last step of each of the five calls was drawn ahead, for rows that had all ended: nobody reads it.
+        # The last step of each of the five calls, drawn ahead for rows that had all ended, is read by nobody.
         assert sum(graph.replays for graph in cuda.graphs) == cuda.event_waits + 5
         # Beside the graph: the numbers to the device and into the board, the tokens out of it.
         assert set(launches[-steps:]) == {3}

@@ -185,6 +185,11 @@ describe("checkModelAccess", { timeout: 120_000 }, () => {
       /wants code of its own to be run \(auto_map in config\.json\), which is never done: .* no model type mine$/,
     ],
     [
+      "a kind of model that transformers lacks",
+      (at) => writeFileSync(join(at, "config.json"), JSON.stringify({ ...llama, model_type: "llama9" })),
+      /: transformers \d+\.\S+ itself has no model type llama9 \(model_type in config\.json\): a newer one may have it/,
+    ],
+    [
       "quantised weights",
       (at) => {
         const quantised = { ...llama, quantization_config: { quant_method: "bitsandbytes", load_in_4bit: true } };
