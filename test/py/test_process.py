@@ -51,7 +51,8 @@ class Coordinator:
         return line | {"threads": 1, "device": "cpu", "mock": {}} | changes
 
     def spawn(self, **changes: Any) -> subprocess.Popen[bytes]:
-        env = os.environ | {"PYTHONPATH": str(ROOT / "py"), "HF_HUB_OFFLINE": "1"}
+        path = os.pathsep.join([str(ROOT / "py"), os.environ.get("PYTHONPATH", "")])
+        env = os.environ | {"PYTHONPATH": path, "HF_HUB_OFFLINE": "1"}
         process = subprocess.Popen(
             [sys.executable, "-m", "backtrail_worker"],
             stdin=subprocess.PIPE,
