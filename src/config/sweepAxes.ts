@@ -125,15 +125,16 @@ export function axisProblems(sweep: SweepSettings, axes: readonly Axis[]): Confi
 /** A point that an axis has already would add no arm: whoever counts three seeds must not get two. */
 function repeatProblems({ points }: Axis): ConfigProblem[] {
   const seen = new Set<string>();
-  return points.flatMap((point) => {
+  return points.flatMap((point, index) => {
     const address = canonicalJson(asJson(Object.fromEntries(point.map(({ key, value }) => [key, value]))));
-    const [first] = point;
-    if (first === undefined || !seen.has(address)) {
+    if (!seen.has(address)) {
       seen.add(address);
       return [];
     }
-    const settings = point.map(({ key, value }) => `${key}=${valueText(value)}`).join(", ");
-    return [{ path: first.path, message: `${settings} stands twice on this axis. Give it once` }];
+    const settings = point.map(({ key, value }) => `${key}=${valueText(value)}`).join(", ") || "{}";
+    // Only a point of a list may hold no settings.
+    const path = point[0]?.path ?? ["sweep", "list", String(index)];
+    return [{ path, message: `${settings} stands twice on this axis. Give it once` }];
   });
 }
 

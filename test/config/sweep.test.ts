@@ -219,6 +219,7 @@ describe("a wrong axis", () => {
       "list: [{train.steps: 1, train.clip: 2}, {train.clip: 2, train.steps: 1}]",
       "x.yaml:6:62 sweep.list.1.train.clip: train.clip=2, train.steps=1 stands twice on this axis. Give it once",
     ],
+    ["list: [{}, {}]", "x.yaml:6:20 sweep.list.1: {} stands twice on this axis. Give it once"],
     ["seeds: [1, x]", 'x.yaml:6:20 sweep.seeds.1: expected a whole number of at least 0, found "x"'],
     [
       "zip: {train.steps: [1, x]}",
