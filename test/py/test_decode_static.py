@@ -10,8 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from backtrail_worker.core.call import WorkerFault
 from backtrail_worker.decode import generate as generate_module
 from backtrail_worker.decode import sampler as sampler_module
+from backtrail_worker.decode.board import Board
+from backtrail_worker.decode.generate import Decoder
 from backtrail_worker.decode.llama import LlamaEngine
 from backtrail_worker.decode.sampler import Sampler, picked
 from backtrail_worker.decode.slots import CPU_SLOTS
@@ -76,6 +79,50 @@ def test_a_kept_board_serves_later_calls_until_memory_is_needed(
     assert board().slots == 5
     driver.call("load_model", {"model": model, "gradientCheckpointing": False})
     assert board() is None
+
+
+def test_a_kept_board_goes_with_the_numbers_that_were_not_finite(
+    driver: Driver, tokenizer: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generate_module, "KEEPING", ("cpu",))
+    model = spec(tokenizer, LLAMA | {"tie_word_embeddings": False})
+    expected = run(driver, model, bins(prefixes(6), [2] * 6))
+    loaded = driver.side._models["v"]
+    embeddings = loaded.model.get_input_embeddings().weight
+    sound = embeddings[22].clone()
+    with torch.no_grad():
+        embeddings[22] = torch.inf
+    with pytest.raises(WorkerFault, match="not finite"):
+        run(driver, model, bins([[5] * 20 + [22, 5, 5]], [40], budget=30))
+    with torch.no_grad():
+        embeddings[22] = sound
+    again = run(driver, model, bins(prefixes(6), [2] * 6))
+    assert fields(again, "tokens") == fields(expected, "tokens")
+
+
+def test_waiting_completions_take_the_places_of_ended_ones_and_move_none(
+    driver: Driver, tokenizer: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting, moves, move = [], [], Board.move
+    admit = Decoder._admit
+
+    def admitting(self: Decoder) -> None:
+        admit(self)
+        waiting.append(len(self._queue))
+
+    def moving(self: Board, to: list[int], rows: list[int], used: int) -> None:
+        moves.append((waiting[-1], len(to)))
+        move(self, to, rows, used)
+
+    monkeypatch.setattr(Decoder, "_admit", admitting)
+    monkeypatch.setattr(Board, "move", moving)
+    done = run(driver, spec(tokenizer), bins(prefixes(12), [4] * 12), slots=8, stops=["\n"])
+    assert len(done) == 48
+    assert waiting.count(0) >= 1
+    assert sum(left > 0 for left in waiting) >= 4
+    # Only once nothing waits do the last rows move up.
+    assert moves
+    assert {left for left, _ in moves} == {0}
 
 
 def test_weights_side_by_side_are_held_once(driver: Driver, tokenizer: Path) -> None:

@@ -24,18 +24,20 @@ class Board:
         self.tokens_S = torch.zeros(slots, dtype=torch.int64, device=device)
         """What each row continues with: its last token, whose keys and values are not in the cache yet."""
         self.pos_S = torch.zeros(slots, dtype=torch.int64, device=device)
-        """Where that token stands. What the cache holds from there on is masked: it never needs clearing."""
+        """
+        Where that token stands. What the cache holds from there on is masked and never cleared; it must be
+        finite, so a board on which a call failed is not used again.
+        """
         self.uniforms_S = torch.zeros(slots, dtype=torch.float64, device=device)
         self.drawn_3S = torch.zeros(3, slots, dtype=torch.float64, device=device)
         self.graphs = Graphs(device)
 
-    def move(self, to: list[int], rows: list[int]) -> None:
-        """Copies rows to other places; no place is also a source."""
+    def move(self, to: list[int], rows: list[int], used: int) -> None:
+        """Copies rows, of which `used` positions count, to other places; no place is also a source."""
         to_M = to_device(torch.tensor(to), self.cache.device)
         from_M = to_device(torch.tensor(rows), self.cache.device)
-        # Part by part: one indexed copy of the whole cache would need as much memory again; and whole rows,
-        # which are contiguous.
+        # Part by part: one indexed copy of the whole cache would need as much memory again.
         for layer in self.cache:
             for part in layer:
-                part.index_copy_(0, to_M, part.index_select(0, from_M))
+                part[to_M, :, :used] = part[from_M, :, :used]
         self.tokens_S[to_M], self.pos_S[to_M] = self.tokens_S[from_M], self.pos_S[from_M]

@@ -58,8 +58,9 @@ class Engine(Protocol):
 
     def admit(self, numbers: list[int], counts: list[int], rows: list[int]) -> None:
         """
-        Of these rows the first counts[0] continue prefix numbers[0], and so on. They rise: first such as are
-        needed no more, whose places are taken, then those behind the last row.
+        The first counts[0] of these rows are to continue prefix numbers[0], the next counts[1] prefix
+        numbers[1], and so on. `rows` rises: rows that are needed no more, then new ones behind the last. An
+        engine that does not refill has no rows then, and gets 0, 1, 2...
         """
 
     def draw(self, uniforms_R: F64) -> Drawn:

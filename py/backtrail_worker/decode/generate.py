@@ -9,7 +9,7 @@ from collections import deque
 import numpy as np
 import torch
 
-from backtrail_worker.core.call import Answer, Context
+from backtrail_worker.core.call import Answer, Context, WorkerFault
 from backtrail_worker.decode.beams import beam_sample
 from backtrail_worker.decode.board import Board
 from backtrail_worker.decode.completion import Completion, Stops, pack_chunk
@@ -25,8 +25,8 @@ from backtrail_worker.model.load import Loaded
 from backtrail_worker.protocol import Generate
 
 CHUNK_COMPLETIONS = 256
-# Slots are refilled once this share of them is free; where nothing waits, rows are dropped once this share of
-# them has ended, which costs a copy of other rows.
+# Slots are refilled once this share of them is free; where none can be refilled, rows are dropped once this
+# share of them has ended, which costs a copy of other rows.
 REFILL_SHARE, DROP_SHARE = 0.0625, 0.125
 # Where a board is kept with the model: steps recorded on it are worth more calls than one. It is made for
 # sequences somewhat longer than those of the first call.
@@ -126,7 +126,10 @@ class Decoder:
         return self._ended >= len(self._rows) * DROP_SHARE
 
     def _replace(self) -> None:
-        """Waiting completions take the places of ended rows; what nobody takes is dropped."""
+        """
+        Waiting completions take the places of ended rows; what nobody takes is dropped. An engine that cannot
+        refill begins anew once all rows have ended.
+        """
         if self._engine.refills:
             self._admit()
         self._compact()
@@ -157,6 +160,7 @@ class Decoder:
         self._engine.admit(numbers, counts, places)
         self._ended -= min(len(ended), len(new))
         for place, item in zip(places, new, strict=True):
+            # Behind the last row the slice is empty: it appends.
             self._rows[place : place + 1] = [item]
         self._seeds_S[places] = np.array([item.seed for item in new], dtype=np.uint64)
         self._drawn_S[places] = 0
@@ -205,5 +209,11 @@ def generate(loaded: Loaded, groups: list[Group], params: Generate, context: Con
     # Long prefixes first: what is still running at the end is then short.
     ordered = sorted(groups, key=lambda group: -len(group.prefix))
     engine, slots = make_engine(loaded, ordered, params)
-    Decoder(loaded, engine, slots, ordered, params.stops, context).run()
+    try:
+        Decoder(loaded, engine, slots, ordered, params.stops, context).run()
+    except WorkerFault as fault:
+        if fault.code == "non-finite":
+            # They stand in its rows now, and get through every mask.
+            loaded.board = None
+        raise
     return Answer({**totals(groups)})

@@ -127,23 +127,23 @@ class LlamaEngine:
         # Of prefixes begin..end-1: [layers, 2, end - begin, kv heads, width, size].
         self._begin, self._end = 0, 0
         self._prefilled = board.cache[:, :, :0, :, :0]
-        self._pos_R = np.zeros(0, dtype=np.int64)
+        self._num = 0
+        self._pos_S = np.zeros(board.slots, dtype=np.int64)
 
     # ---- prefixes
 
     def admit(self, numbers: list[int], counts: list[int], rows: list[int]) -> None:
-        grown = max(len(self._pos_R), rows[-1] + 1)
-        self._pos_R = np.resize(self._pos_R, grown)
-        first, row = 0, 0
+        self._num = max(self._num, rows[-1] + 1)
+        first, begin = 0, 0
         while first < len(numbers):
             if numbers[first] >= self._end:
                 self._prefill_from(numbers[first])
             last = first
             while last < len(numbers) and numbers[last] < self._end:
                 last += 1
-            filled = sum(counts[first:last])
-            self._fill(numbers[first:last], counts[first:last], rows[row : row + filled])
-            first, row = last, row + filled
+            end = begin + sum(counts[first:last])
+            self._fill(numbers[first:last], counts[first:last], rows[begin:end])
+            first, begin = last, end
 
     def _prefill_from(self, number: int) -> None:
         """This prefix and as many of those after it as belong into one forward."""
@@ -194,31 +194,32 @@ class LlamaEngine:
         for layer, prefilled in zip(board.cache, self._prefilled, strict=True):
             layer[:, :, :, :width].index_copy_(1, rows_R, prefilled.index_select(1, source_R))
         prefixes = [self._prefixes[self._begin + index] for index in source]
-        self._pos_R[rows] = [len(one) - 1 for one in prefixes]
+        self._pos_S[rows] = [len(one) - 1 for one in prefixes]
         board.tokens_S[rows_R] = to_device(torch.tensor([one[-1] for one in prefixes]), self._device)
-        board.pos_S[rows_R] = to_device(torch.from_numpy(self._pos_R[rows]), self._device)
+        board.pos_S[rows_R] = to_device(torch.from_numpy(self._pos_S[rows]), self._device)
 
     # ---- steps
 
     def draw(self, uniforms_R: F64) -> Drawn:
-        board, num = self._board, len(self._pos_R)
-        rows, used = self._extent(num, int(self._pos_R.max()) + 1)
+        board, num = self._board, self._num
+        pos_R = self._pos_S[:num]
+        rows, used = self._extent(num, int(pos_R.max()) + 1)
         board.uniforms_S[:num] = to_device(torch.from_numpy(uniforms_R), self._device)
         key = (rows, used, self._sampler)
         board.graphs.run(key, lambda: self._advance(rows, used), [board.tokens_S, board.pos_S])
-        # Ended rows that are not yet dropped must not write beyond the cache; on the board neither.
-        self._pos_R = np.minimum(self._pos_R + 1, board.longest - 1)
+        # Ended rows that are still there must not write beyond the cache; on the board neither.
+        np.minimum(pos_R + 1, board.longest - 1, out=pos_R)
         return Drawn.leave(board.drawn_3S[:, :num].clone())
 
     def _extent(self, rows: int, used: int) -> tuple[int, int]:
-        """The rows and the positions of each that a step computes: these, or more where that runs faster."""
+        """The rows and the positions of each that a step computes: these, or more."""
         board = self._board
         if not self._static:
             # Unread ends of rows are gaps that a processor does not fetch ahead over: they cost more than
             # they save until they are long. With one slot nothing may depend on what else is in the call.
             whole = board.slots > 1 and used * 2 >= board.longest
             return rows, board.longest if whole else used
-        # Sizes that recorded steps have: all slots, a half, a quarter...; lengths in multiples.
+        # Few sizes, so that few steps are recorded: all slots, a half, a quarter...; lengths in multiples.
         most = board.slots
         while most // 2 >= max(rows, STATIC_ROWS):
             most //= 2
@@ -288,8 +289,9 @@ class LlamaEngine:
         return torch.matmul(torch.softmax(scores_RKGT, -1), v_RKTD)
 
     def keep(self, rows: list[int]) -> None:
-        kept_R = self._pos_R[rows]
+        kept_R = self._pos_S[rows]
         moves = [(to, row) for to, row in enumerate(rows) if to != row]
         if moves:
-            self._board.move([to for to, _ in moves], [row for _, row in moves])
-        self._pos_R = kept_R
+            self._board.move([to for to, _ in moves], [row for _, row in moves], int(kept_R.max()))
+        self._num = len(rows)
+        self._pos_S[: self._num] = kept_R

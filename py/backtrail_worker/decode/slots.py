@@ -51,8 +51,8 @@ def row_bytes(loaded: Loaded, longest: int) -> int:
 def pick_slots(loaded: Loaded, groups: list[Group], asked: int, longest: int = 0) -> int:
     """
     Rows decoded at a time: what was asked for, else what the device runs best with; fewer when the budget
-    has no room for them. The tokens do not depend on it. `longest` (0 = that of the groups): tokens that a
-    row has room for; then as many rows as for a larger call, too.
+    has no room for them. The tokens depend on it by rounding alone. `longest` (0 = that of the groups):
+    tokens that a row has room for; then as many rows as for a larger call, too.
     """
     total = max(1, sum(len(group.completions) for group in groups))
     wanted = asked or (GPU_SLOTS if loaded.device.type == "cuda" else CPU_SLOTS)
