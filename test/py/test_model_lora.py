@@ -3,18 +3,22 @@ from __future__ import annotations
 
 import gc
 import importlib
+import json
 import weakref
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from backtrail_worker.core import handlers
 from backtrail_worker.core.call import WorkerFault
 from backtrail_worker.model import lora as module
 from safetensors.torch import load_file
+from torch.nn.utils.parametrizations import weight_norm
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from conftest import GPT2, LLAMA, NEOX, Driver, path_spec, rows, spec, sums, token_id, write_shard
+from decode_cases import QWEN2
 
 LORA = {"rank": 2, "alpha": 4.0}
 UNTIED = LLAMA | {"tie_word_embeddings": False}
@@ -49,14 +53,20 @@ def train(driver: Driver, first: int, last: int, session: str = "s") -> list[flo
 
 
 def base(driver: Driver, tokenizer: Path, tmp_path: Path, config: dict[str, Any]) -> Path:
-    """A published checkpoint without the added token."""
+    """A published checkpoint without the added token; its biases are not the zeros of a new model."""
     driver.call("load_model", {"model": spec(tokenizer, config, addTokens=[])}, session="base")
+    with torch.no_grad():
+        for name, parameter in model_of(driver, "base").named_parameters():
+            if name.endswith(".bias"):
+                parameter.uniform_(-0.1, 0.1)
     driver.call("save", {"path": str(tmp_path / "base"), "resume": False}, session="base")
     return tmp_path / "base"
 
 
 @needs_peft
-@pytest.mark.parametrize("config", [LLAMA, UNTIED, GPT2, NEOX], ids=["tied", "untied", "gpt2", "neox"])
+@pytest.mark.parametrize(
+    "config", [LLAMA, UNTIED, QWEN2, GPT2, NEOX], ids=["tied", "untied", "qwen2", "gpt2", "neox"]
+)
 def test_the_new_row_moves_is_saved_and_survives_plain_transformers(
     driver: Driver, tokenizer: Path, tmp_path: Path, config: dict[str, Any]
 ) -> None:
@@ -92,13 +102,71 @@ def test_the_new_row_moves_is_saved_and_survives_plain_transformers(
         expected = before.state_dict()[f"{name}.weight"] + delta.detach()
         torch.testing.assert_close(state[f"{name}.weight"], expected, atol=1e-6, rtol=0)
         assert float(delta.detach().abs().max()) > 1e-3
-    assert adapted == {"llama": 14, "gpt2": 8, "gpt_neox": 8}[config["model_type"]]
+    assert adapted == {"llama": 14, "qwen2": 14, "gpt2": 8, "gpt_neox": 8}[config["model_type"]]
+    biases = [name for name in state if name.endswith(".bias")]
+    # Qwen2 has them for queries, keys and values.
+    assert len(biases) == {"llama": 0, "qwen2": 6, "gpt2": 13, "gpt_neox": 13}[config["model_type"]]
+    assert all(torch.equal(state[name], before.state_dict()[name]) for name in biases)
 
     # What was saved computes what is being trained.
     ids = torch.tensor([[3, token_id("5"), mark, token_id("7")]])
     live = model_of(driver).eval()
     with torch.no_grad():
         torch.testing.assert_close(live(ids).logits.double(), after(ids).logits, atol=1e-5, rtol=0)
+
+
+@needs_peft
+@pytest.mark.parametrize("config", [LLAMA, QWEN2], ids=["tied", "untied"])
+def test_a_reserved_row_is_trained_where_it_stands_and_saved_under_the_new_name(
+    driver: Driver, tokenizer: Path, tmp_path: Path, config: dict[str, Any]
+) -> None:
+    published = base(driver, tokenizer, tmp_path, config)
+    settings = json.loads((published / "tokenizer_config.json").read_text())
+    settings["additional_special_tokens"] = ["<reserved>"]
+    (published / "tokenizer_config.json").write_text(json.dumps(settings))
+    before = AutoModelForCausalLM.from_pretrained(published)
+    info = open_session(
+        driver, tokenizer, model=path_spec(published, reservedTokens={"<backtrack>": "<reserved>"})
+    )
+    row = token_id("<reserved>")
+    assert info["addedTokens"] == {"<backtrack>": row}
+    assert info["vocabulary"] == len(before.get_input_embeddings().weight)
+    # It begins as the published row.
+    assert torch.equal(model_of(driver).get_input_embeddings().weight, before.get_input_embeddings().weight)
+    losses = train(driver, 1, 12)
+    assert losses[-1] < losses[0]
+    saved = tmp_path / "saved"
+    driver.call("save", {"path": str(saved), "resume": False})
+    after = AutoModelForCausalLM.from_pretrained(saved)
+    assert AutoTokenizer.from_pretrained(saved)("<backtrack>")["input_ids"] == [row]
+    for of in ("get_input_embeddings", "get_output_embeddings"):
+        old, new = getattr(before, of)().weight.detach(), getattr(after, of)().weight.detach()
+        moved = (new - old).abs().amax(1)
+        assert moved.nonzero().flatten().tolist() == [row]
+        assert float(moved[row]) > 0.01
+
+
+@needs_peft
+@pytest.mark.parametrize("of", ["get_input_embeddings", "get_output_embeddings"])
+def test_rows_of_a_matrix_that_is_computed_are_refused(
+    driver: Driver, tokenizer: Path, monkeypatch: pytest.MonkeyPatch, of: str
+) -> None:
+    """The matrix is a product of two parameters here: there is no row to train by itself."""
+    load = handlers.load
+
+    def computed(*given: Any) -> Any:
+        loaded = load(*given)
+        weight_norm(getattr(loaded.model, of)())
+        return loaded
+
+    monkeypatch.setattr(handlers, "load", computed)
+    fault = r"^lora: LlamaForCausalLM keeps its embeddings in no plain matrix, .* train without lora$"
+    with pytest.raises(WorkerFault, match=fault) as caught:
+        open_session(driver, tokenizer, model=spec(tokenizer, UNTIED))
+    assert caught.value.code == "lora"
+    # Without tokens whose rows would have to be trained there is nothing to refuse.
+    plain = {"model": spec(tokenizer, UNTIED, addTokens=[]), "lora": LORA}
+    assert driver.call("load_model", plain, session="plain").result["info"]["addedTokens"] == {}
 
 
 @needs_peft
