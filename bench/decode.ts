@@ -30,8 +30,8 @@ const bigPlan = (samples: number, ours: number, reference: number, batched: numb
 
 function cpuPlan(rounds: number, only: string | undefined) {
   const engines = [
-    { ...tinyPlan(8, 96, 12, 16, 8), rounds },
-    { ...tinyPlan(32, 64, 6, 4, 2), rounds },
+    { ...tinyPlan(8, 192, 12, 16, 64), rounds },
+    { ...tinyPlan(32, 128, 6, 4, 16), rounds },
     { ...bigPlan(8, 4, 1, 4, 2), rounds },
     { ...bigPlan(32, 2, 1, 2, 1), rounds },
   ].filter(({ shape }) => only === undefined || only === shape);

@@ -33,18 +33,24 @@ export function enginesTable(rows: readonly EngineRow[]): string {
   const groups = distinct(rows.map(({ shape, samples }) => `${shape}, N=${samples}`));
   const lines = groups.flatMap((group) => {
     const own = rows.filter(({ shape, samples }) => `${shape}, N=${samples}` === group);
-    const rateOf = (engine: string) => own.filter((row) => row.engine === engine).map(({ problems, cpu }) => problems / cpu);
-    const reference = rateOf("reference");
+    const of = (engine: string) => own.filter((row) => row.engine === engine);
+    const rateOf = (engine: string) => of(engine).map(({ problems, cpu }) => problems / cpu);
+    const speedOf = (engine: string) => of(engine).map(({ tokens, cpu }) => tokens / cpu);
+    const reference = { rates: rateOf("reference"), speeds: speedOf("reference") };
     return distinct(own.map(({ engine }) => engine)).map((engine) => {
       const rates = rateOf(engine);
-      const tokens = own.filter((row) => row.engine === engine).map((row) => row.tokens / row.cpu);
-      const ratios = rates.map((rate, round) => rate / (reference[round] ?? Number.NaN));
+      const speeds = speedOf(engine);
+      const lengths = of(engine).map(({ tokens, problems, samples }) => tokens / (problems * samples));
+      const ratios = rates.map((rate, round) => rate / (reference.rates[round] ?? Number.NaN));
+      const byToken = speeds.map((speed, round) => speed / (reference.speeds[round] ?? Number.NaN));
       const range =
         ratios.length > 1 ? ` (${Math.min(...ratios).toFixed(1)}..${Math.max(...ratios).toFixed(1)})` : " (one round)";
-      return [group, engine, digits(median(rates)), median(tokens).toFixed(0), `${median(ratios).toFixed(1)}${range}`];
+      const cells = [digits(median(rates)), median(speeds).toFixed(0), median(lengths).toFixed(1)];
+      return [group, engine, ...cells, `${median(ratios).toFixed(1)}${range}`, median(byToken).toFixed(1)];
     });
   });
-  return table(["case", "engine", "problems per CPU-s", "kept tokens per CPU-s", "times the reference"], lines);
+  const rates = ["problems per CPU-s", "kept tokens per CPU-s", "kept tokens each"];
+  return table(["case", "engine", ...rates, "times the reference by problems", "by kept tokens"], lines);
 }
 
 /** What a score call costs per token, and what named tokens and hidden states add. */

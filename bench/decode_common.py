@@ -36,7 +36,8 @@ def llama(width: int, layers: int, heads: int, kv: int, mlp: int, **more: Any) -
 
 
 SHAPES = {
-    # Trained ones end after some 18 tokens; with 30 tokens in the vocabulary so does this one by chance.
+    # Trained ones end after some 18 tokens; so does this one on average, by its seed: the chance of the end
+    # token lies in the weights.
     "tiny": llama(128, 3, 4, 4, 320, initializer_range=0.06),
     "135M": llama(576, 30, 9, 3, 1536, vocab_size=49152),
     "1B": llama(2048, 16, 32, 8, 8192, vocab_size=128256, head_dim=64),
@@ -73,7 +74,7 @@ class Side:
             "kind": "architecture",
             "config": SHAPES[shape],
             "tokenizer": self._tokenizer,
-            "seed": 7,
+            "seed": 3,
         }
         return {
             "version": shape,
