@@ -27,7 +27,8 @@ export async function planCommand(io: Io, path: string, flags: PlanFlags): Promi
   const totals = await planTotals(io, sweep, found.states, estimates.stages);
   const workers = await workersNote(io, sweep);
   const refusal = workers === undefined ? [] : [`workers: a run here would refuse them: ${workers}`];
-  const notes = [...refusal, ...(await modelNotes(io, sweep)).map((note) => `model: ${note}`)];
+  const toMake = found.states.filter(({ state }) => state !== "cached").map(({ stage }) => stage);
+  const notes = [...refusal, ...(await modelNotes(io, sweep, toMake)).map((note) => `model: ${note}`)];
   if (flags.json) io.out(`${JSON.stringify({ ...planJson(sweep, found, estimates, totals), notes }, null, 2)}\n`);
   else io.out(`${planText(sweep, found, { ...estimates, totals, notes }, flags.stages).join("\n")}\n`);
   return 0;

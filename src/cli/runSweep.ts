@@ -48,7 +48,7 @@ export function resultsFolder(io: Io, sweep: LoadedSweep, flags: RunFlags): stri
 /** Exit code 3 when a stage failed or the disk is full, 4 when a required claim was not supported or not judged. */
 export async function runSweep(io: Io, run: SweepRun): Promise<ExitCode> {
   const { sweep, flags } = run;
-  const workers = await planWorkers(io, sweep);
+  const workers = await planWorkers(io, sweep, run);
   const now = () => performance.now();
   const size = io.errSize === undefined ? {} : { size: io.errSize };
   const progress = new Progress({ write: io.err, isTerminal: io.errIsTerminal, now, ...size });

@@ -4,6 +4,7 @@ import { type DeepspeedSettings, parseDeepspeed } from "../config/deepspeed.ts";
 import { loadedModules } from "../config/moduleLoader.ts";
 import { UserError } from "../lib/errors.ts";
 import type { RunMonitor } from "../run/monitor.ts";
+import type { RunScope } from "../run/select.ts";
 import { findPython, requirePython } from "../setup/environment.ts";
 import { assignGpus } from "../worker/devices.ts";
 import { localLauncher } from "../worker/launcher.ts";
@@ -29,12 +30,12 @@ export interface WorkerPlan {
 }
 
 /** Checks, before anything is made, that workers can be had. Throws UserError for what is missing or contradicts itself. */
-export async function planWorkers(io: Io, sweep: LoadedSweep): Promise<WorkerPlan> {
+export async function planWorkers(io: Io, sweep: LoadedSweep, scope: RunScope): Promise<WorkerPlan> {
   const { group, gpus } = await planPlaces(io, sweep);
   if (sweep.environment.flavour === "mock") return { python: "", group, gpus };
   const python = pythonFor(io, sweep);
   await requirePython(python, io.env);
-  await requireModels(io, sweep, python);
+  await requireModels(io, sweep, python, scope);
   return { python, group, gpus };
 }
 

@@ -3,6 +3,12 @@ import { UserError } from "../lib/errors.ts";
 import { editDistance, escapeRegex } from "../lib/text.ts";
 import type { Plan } from "../plan/plan.ts";
 
+/** What a run is held to: keys of the stages that may start, and how many at most. */
+export interface RunScope {
+  readonly only?: ReadonlySet<string>;
+  readonly limit?: number;
+}
+
 /**
  * Keys of the stages that patterns name (`*` stands for any text): an arm means all its stages, `arm/policy` the decoding and
  * grading of that policy. Throws UserError("no-such-stage") for a pattern that nothing matches, with the nearest names;
@@ -26,6 +32,24 @@ export function withInputs(plan: Plan, keys: ReadonlySet<string>): Set<string> {
   // Inputs stand before what needs them.
   for (const { key, inputs } of plan.stages.toReversed()) {
     if (found.has(key)) for (const input of Object.values(inputs)) found.add(input);
+  }
+  return found;
+}
+
+/**
+ * Keys of the stages that a run may start: those that are missing, are among `only`, and can be reached with so many starts. In
+ * which order they start is the schedule's to say, so with a limit these may be more than will start.
+ */
+export function mayStart(plan: Plan, missing: ReadonlySet<string>, scope: RunScope): Set<string> {
+  const { only, limit = Number.POSITIVE_INFINITY } = scope;
+  const found = new Set<string>();
+  // For each stage what is missing of it and of all that it needs.
+  const starts = new Map<string, ReadonlySet<string>>();
+  for (const { key, inputs } of plan.stages) {
+    const before = Object.values(inputs).flatMap((input) => [...(starts.get(input) ?? [])]);
+    const all = new Set(missing.has(key) ? [...before, key] : before);
+    starts.set(key, all);
+    if (missing.has(key) && (only?.has(key) ?? true) && all.size <= limit) found.add(key);
   }
   return found;
 }

@@ -1,5 +1,5 @@
 // What plan, doctor and model show say of a published model that cannot be used; nothing here asks a network.
-import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -7,8 +7,9 @@ import { modelShowCommand } from "../../src/cli/model.ts";
 import { modelNotes, requireModels } from "../../src/cli/models.ts";
 import { planCommand } from "../../src/cli/plan.ts";
 import { loadSweep } from "../../src/cli/sweep.ts";
+import { namedStages, withInputs } from "../../src/run/select.ts";
 import { realPython } from "../python/pythons.ts";
-import { config, flagsOf, place } from "./planSweeps.ts";
+import { config, flagsOf, place, publishAll } from "./planSweeps.ts";
 
 const shape = { model_type: "llama", hidden_size: 16, intermediate_size: 32, num_hidden_layers: 1, num_attention_heads: 2 };
 
@@ -20,6 +21,12 @@ function published(from: string, env: Record<string, string> = {}) {
   const cache = mkdtempSync(join(tmpdir(), "backtrail-hub-"));
   const io = { ...at.io, env: { PATH: process.env.PATH, BACKTRAIL_PYTHON: realPython, HF_HOME: cache, ...env } };
   return { ...at, io, flags: { ...flagsOf(), mock: false } };
+}
+
+/** What a plan says when nothing is made yet. */
+async function notes({ io, flags }: Pick<ReturnType<typeof published>, "io" | "flags">): Promise<string[]> {
+  const sweep = await loadSweep(io, "tiny.yaml", flags);
+  return modelNotes(io, sweep, sweep.plan.stages);
 }
 
 describe("a published model", { timeout: 120_000 }, () => {
@@ -34,7 +41,7 @@ describe("a published model", { timeout: 120_000 }, () => {
         `model: a run would refuse it: ${reason} (a tokenizer of the \`tokenizers\` library): copy it there from the model that this one was made from`,
       ],
     });
-    await expect(requireModels(io, await loadSweep(io, "tiny.yaml", flags), realPython)).rejects.toMatchObject({
+    await expect(requireModels(io, await loadSweep(io, "tiny.yaml", flags), realPython, {})).rejects.toMatchObject({
       code: "model-not-found",
       message: expect.stringContaining(`model.from: ${reason}`),
     });
@@ -42,13 +49,44 @@ describe("a published model", { timeout: 120_000 }, () => {
 
   it("of the Hub that is not in the cache is one to fetch, or out of reach", async () => {
     const online = published("o/model");
-    expect(await modelNotes(online.io, await loadSweep(online.io, "tiny.yaml", online.flags))).toEqual([
+    expect(await notes(online)).toEqual([
       "o/model is not in the local cache: a run fetches it from the Hub first; without a network give a directory (--set model.from=/path)",
     ]);
     const offline = published("o/model", { HF_HUB_OFFLINE: "1" });
-    expect(await modelNotes(offline.io, await loadSweep(offline.io, "tiny.yaml", offline.flags))).toEqual([
+    expect(await notes(offline)).toEqual([
       expect.stringMatching(/^a run would refuse it: o\/model is not in the local cache, and HF_HUB_OFFLINE is set/),
     ]);
+  });
+
+  it("is asked for only where a stage that the run may start needs it", async () => {
+    const { io, flags, told } = published("./half");
+    const set = ["sweep={arms: {direct: {model.from: ./whole}}}"];
+    cpSync(join(io.cwd, "half"), join(io.cwd, "whole"), { recursive: true });
+    writeFileSync(join(io.cwd, "whole", "tokenizer.json"), "{}");
+    writeFileSync(join(io.cwd, "whole", "model.safetensors"), "\u0002\0\0\0\0\0\0\0{}");
+    const sweep = await loadSweep(io, "tiny.yaml", { ...flags, set });
+    const stagesOf = (...names: string[]) => ({ only: withInputs(sweep.plan, namedStages(sweep.plan, names, "--only")) });
+    const refused = expect.objectContaining({
+      code: "model-not-found",
+      message: expect.stringMatching(/holds no tokenizer\.json.* \(arms base; --only runs others without them\)$/),
+    });
+    await expect(requireModels(io, sweep, realPython, stagesOf("direct"))).resolves.toBeUndefined();
+    await expect(requireModels(io, sweep, realPython, stagesOf("problems base"))).resolves.toBeUndefined();
+    await expect(requireModels(io, sweep, realPython, stagesOf("base/b1"))).rejects.toEqual(refused);
+    // A training needs its dataset first.
+    await expect(requireModels(io, sweep, realPython, { limit: 1 })).resolves.toBeUndefined();
+    await expect(requireModels(io, sweep, realPython, { limit: 2 })).rejects.toEqual(refused);
+    expect(await planCommand(io, "tiny.yaml", { ...flags, set })).toBe(0);
+    expect(told()).toContain("model: a run would refuse it");
+  });
+
+  it("is not asked for again where all that needs it is in the store", async () => {
+    const at = published("./half");
+    const sweep = await publishAll(at, [], 10);
+    await expect(requireModels(at.io, sweep, realPython, {})).resolves.toBeUndefined();
+    rmSync(join(sweep.storeRoot, "decode", sweep.plan.arms[0]?.decode.greedy as string), { recursive: true });
+    // It decodes the checkpoint that training left.
+    await expect(requireModels(at.io, sweep, realPython, {})).resolves.toBeUndefined();
   });
 
   it("is told beside workers that this machine cannot give", async () => {
@@ -61,8 +99,8 @@ describe("a published model", { timeout: 120_000 }, () => {
   });
 
   it("is not asked for where mock workers stand in", async () => {
-    const { io, flags } = published("./half");
-    expect(await modelNotes(io, await loadSweep(io, "tiny.yaml", { ...flags, mock: true }))).toEqual([]);
+    const at = published("./half");
+    expect(await notes({ ...at, flags: { ...at.flags, mock: true } })).toEqual([]);
   });
 
   it("is shown with what stops it", async () => {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -79,8 +80,14 @@ def graph_tokenizer(comma: bool) -> PreTrainedTokenizerFast:
 
 def graph_checkpoint(place: Path, comma: bool = True) -> Path:
     tokenizer = graph_tokenizer(comma)
+    graph_model(len(tokenizer), end=0).save_pretrained(place)
+    tokenizer.save_pretrained(place)
+    return place
+
+
+def graph_model(vocabulary: int, end: int) -> GPTNeoXForCausalLM:
     config = GPTNeoXConfig(
-        vocab_size=len(tokenizer),
+        vocab_size=vocabulary,
         hidden_size=32,
         intermediate_size=64,
         num_hidden_layers=3,
@@ -88,13 +95,11 @@ def graph_checkpoint(place: Path, comma: bool = True) -> Path:
         max_position_embeddings=128,
         initializer_range=0.3,
         tie_word_embeddings=False,
-        bos_token_id=0,
-        eos_token_id=0,
+        bos_token_id=end,
+        eos_token_id=end,
     )
     torch.manual_seed(4)
-    GPTNeoXForCausalLM(config).save_pretrained(place)
-    tokenizer.save_pretrained(place)
-    return place
+    return GPTNeoXForCausalLM(config)
 
 
 def greedy(driver: Driver, model: dict[str, Any], ids: list[int], stops: list[str]) -> tuple[list[int], str]:
@@ -174,3 +179,35 @@ def test_a_graph_tokenizer_that_drops_commas_is_refused_with_the_reason(
         WorkerFault, match=r"does not restore texts.*'12,3\|3,4/12,4=' comes back as '123\|34/124='"
     ):
         tokens_of(driver, model, "12,3|3,4/12,4=")
+
+
+def test_the_tokenizer_beside_the_config_has_no_commas_and_puts_them_back(
+    driver: Driver, tmp_path: Path
+) -> None:
+    shipped = Path(__file__).parents[2] / "configs" / "published" / "graph-neox.tokenizer.json"
+    inner = Tokenizer.from_file(str(shipped))
+    prompt, answer = "12,3|2,41|3,49|0,12/12,49=", "<12,(3),3,(49)-49,3,12>=12,3,49"
+    for text in [answer, "<0,(10,1),10,(2,3),1,()", "<0,(10,1", "<0,(1)-1", "<7", ""]:
+        assert inner.decode(inner.encode(prompt + text).ids) == prompt + text
+    ids = inner.encode(prompt + answer).ids
+    # 50 vertices, then the symbols in the order of the published training code; the end token behind them.
+    assert ids[:3] == [12, 3, 50]
+    assert [inner.id_to_token(token) for token in range(50, 56)] == ["|", "=", "/", "$", "?", "&"]
+    assert not any("," in token for token in inner.get_vocab())
+    assert inner.token_to_id("<|endoftext|>") == 70
+
+    # A model of the published layout that has learned this one text by heart.
+    network = graph_model(72, end=70)
+    optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
+    row = torch.tensor([[*ids, 70]])
+    for _ in range(60):
+        network(input_ids=row, labels=row).loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    network.save_pretrained(tmp_path)
+    shutil.copy(shipped, tmp_path / "tokenizer.json")
+    model = path_spec(tmp_path, addTokens=[])
+    start, about = tokens_of(driver, model, prompt)
+    assert about["endToken"] == 70
+    assert start == ids[: len(start)]
+    assert greedy(driver, model, start, []) == (ids[len(start) :], answer)
