@@ -28,9 +28,22 @@ from test_process import Coordinator, generate_params
 
 NO_DEEPSPEED = "DeepSpeed or a C++ compiler is not installed (README: DeepSpeed): ZeRO is not tested here"
 HAS_DEEPSPEED = importlib.util.find_spec("deepspeed") and shutil.which(os.environ.get("CXX", "c++"))
+needs_peft = pytest.mark.skipif(
+    importlib.util.find_spec("peft") is None, reason="peft is not installed: pip install 'peft>=0.17'"
+)
 # DeepSpeed compiles an operation when it is first used on a CPU: one to three minutes, once on a machine.
 FIRST_START_S = 300.0
 SIDES = ["plain", *(f"zero-{stage}" for stage in (1, 2, 3))]
+
+
+def deepspeed_settings(side: str) -> dict[str, Any]:
+    """The file of configs/deepspeed that users are told of."""
+    file = ROOT / "configs" / "deepspeed" / f"{side.replace('-', '')}.json"
+    settings: dict[str, Any] = json.loads(file.read_text())
+    if side == "zero-3":
+        # Tensors below it stay whole on every rank, and ours are all small.
+        settings["zero_optimization"]["stage3_param_persistence_threshold"] = 0
+    return settings
 
 
 class Ranks(Coordinator):
@@ -46,10 +59,7 @@ class Ranks(Coordinator):
     def start_line(self, **changes: Any) -> dict[str, Any]:
         group: dict[str, Any] = {"rank": 0, "ranks": 2, "rendezvous": f"{self.folder}/rendezvous"}
         if self.side.startswith("zero"):
-            group["deepspeed"] = {
-                "zero_optimization": {"stage": int(self.side[-1])},
-                "gradient_clipping": "auto",
-            }
+            group["deepspeed"] = deepspeed_settings(self.side)
         return super().start_line() | {"group": group | changes}
 
     def spawn(self, **changes: Any) -> subprocess.Popen[bytes]:
@@ -95,11 +105,9 @@ class Ranks(Coordinator):
             chunks.append((message["texts"], unpack_bins(bins, frames)))
             self.send("ack", id=name, attempt=1, seq=message["seq"])
 
-    def open(
-        self, session: str, tokenizer: Path, shard: dict[str, str], dtype: str = "float32"
-    ) -> dict[str, Any]:
+    def open(self, session: str, tokenizer: Path, shard: dict[str, str], **more: Any) -> dict[str, Any]:
         self.session, self.seq = session, 0
-        return prepare(self.call, tokenizer, shard, dtype)
+        return prepare(self.call, tokenizer, shard, **more)
 
     def close(self) -> None:
         for other in self.others:
@@ -108,9 +116,11 @@ class Ranks(Coordinator):
         super().close()
 
 
-def prepare(call: Any, tokenizer: Path, shard: dict[str, str], dtype: str = "float32") -> dict[str, Any]:
+def prepare(
+    call: Any, tokenizer: Path, shard: dict[str, str], dtype: str = "float32", **more: Any
+) -> dict[str, Any]:
     """A model and a dataset; the model's info."""
-    loaded: dict[str, Any] = call("load_model", {"model": spec(tokenizer, dtype=dtype)})
+    loaded: dict[str, Any] = call("load_model", {"model": spec(tokenizer, dtype=dtype)} | more)
     call("load_dataset", {"dataset": "d", "shards": [shard], "maxTokens": 64, "overlong": "refuse"})
     return loaded["info"]
 
@@ -253,11 +263,50 @@ def test_training_on_two_ranks_is_training_on_one(
     close(train(lambda *call: driver.call(*call).result, 2, len(STEPS)), found[len(first) :])
 
 
+@needs_peft
+def test_lora_on_two_ranks_is_lora_on_one(
+    ranks: Ranks, data: tuple[Path, dict[str, str]], tmp_path: Path
+) -> None:
+    lora = {"rank": 2, "alpha": 4.0}
+    driver = Driver()
+
+    def call(primitive: str, params: dict[str, Any], arrays: Arrays | None = None) -> dict[str, Any]:
+        return driver.call(primitive, params, arrays).result
+
+    def saved(by: Any, name: str) -> Path:
+        by("save", {"path": str(tmp_path / name), "resume": True})
+        return tmp_path / name
+
+    prepare(call, *data, lora=lora)
+    begin = saved(call, "begin")
+    expected = train(call, 0, len(STEPS))
+    reference = saved(call, "alone")
+
+    ranks.open("adapted", *data, lora=lora)
+    found = train(ranks.call, 0, 2)
+    half = len(found)
+    halfway = saved(ranks.call, "halfway")
+    found += train(ranks.call, 2, len(STEPS))
+    final = saved(ranks.call, "final")
+    close(found, expected)
+    for file in ("model.safetensors", "adapter.safetensors"):
+        ours, theirs = load_file(final / file), load_file(reference / file)
+        assert ours.keys() == theirs.keys()
+        for name, value in theirs.items():
+            np.testing.assert_allclose(ours[name], value, atol=1e-5, err_msg=name)
+    moved = {name for name, value in weights(begin).items() if (weights(final)[name] != value).any()}
+    assert {name.split(".")[-2] for name in moved} >= {"embed_tokens", "q_proj", "down_proj"}
+
+    ranks.open("resumed", *data, lora=lora)
+    assert ranks.call("restore", {"path": str(halfway)})["step"] == 2
+    assert train(ranks.call, 2, len(STEPS)) == found[half:]
+
+
 def test_bfloat16_on_two_ranks_is_bfloat16_on_one(ranks: Ranks, data: tuple[Path, dict[str, str]]) -> None:
     driver = Driver()
     prepare(lambda *call: driver.call(*call).result, *data, "bfloat16")
     expected = train(lambda *call: driver.call(*call).result, 0, len(STEPS))
-    assert ranks.open("low", *data, "bfloat16")["dtype"] == "bfloat16"
+    assert ranks.open("low", *data, dtype="bfloat16")["dtype"] == "bfloat16"
     # Other rows beside one another round otherwise, by 2^-8 an element.
     for one, other in zip(train(ranks.call, 0, len(STEPS)), expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=5e-3, atol=5e-3)

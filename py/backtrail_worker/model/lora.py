@@ -124,8 +124,11 @@ def merged_tensors(model: Any) -> Tensors:
             continue
         layer, _, leaf = name.rpartition(".")
         if layer.endswith(".parametrizations.weight"):
+            # Its forward itself: a call of the module is for all ranks together under ZeRO-3, and saving is
+            # not.
+            (rows,) = modules[layer]
             layer = layer.removesuffix(".parametrizations.weight")
-            tensors[f"{layer}.weight"] = modules[layer].weight.detach()
+            tensors[f"{layer}.weight"] = rows.forward(item).detach()
         elif layer.endswith(".base_layer"):
             layer = layer.removesuffix(".base_layer")
             added = deltas[layer].to(item.dtype) if leaf == "weight" else 0
