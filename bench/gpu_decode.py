@@ -92,7 +92,9 @@ def _decode(side: Side, shape: str, states: list[Scheduled], **how: Any) -> tupl
         some = states[first : first + per_call]
         budgets = [length for state in some for length in state.lengths]
         arrays = generate_bins([s.prefix for s in some], [len(s.lengths) for s in some], budgets, first)
-        made += int(side.call("generate", generate_params(side, shape, **how), arrays).result["tokens"])
+        # The stop that policies ask for: no random text holds it, but each token is looked at.
+        params = generate_params(side, shape, stops=["<backtrack>"], **how)
+        made += int(side.call("generate", params, arrays).result["tokens"])
     return made, sum(length for state in states for length in state.lengths)
 
 
