@@ -20,6 +20,7 @@ from backtrail_worker.core.call import WorkerFault
 from backtrail_worker.model.load import Loaded
 from backtrail_worker.model.save import Moments
 from backtrail_worker.protocol import OptimStep
+from backtrail_worker.ranks import compiled
 from backtrail_worker.ranks.group import Group
 from backtrail_worker.ranks.reduced import share
 from backtrail_worker.train.batch import Sequence
@@ -82,6 +83,8 @@ class Zero(Updates):
         config = without_auto(settings) | OURS
         self._stage = int(config["zero_optimization"]["stage"])
         group.tied = self._stage == 3
+        if group.device == "cpu":
+            compiled.load()
         made = deepspeed.initialize(model=loaded.model, optimizer=self._optimizer, config=config)
         self._engine = made[0]
 
