@@ -8,8 +8,10 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import json
+import os
 import platform
 import re
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -37,6 +39,8 @@ COMPILED = {
     "msgspec": "msgspec",
 }
 OPTIONAL = ("accelerate", "deepspeed", "peft")
+# What the worker imports of them where it uses them.
+OPTIONAL_MODULES = {"deepspeed": ("deepspeed", "deepspeed.utils.tensor_fragment"), "peft": ("peft",)}
 MINIMUM_PYTHON = (3, 11)
 
 
@@ -66,9 +70,23 @@ def _has_bfloat16(torch: Any, properties: Any) -> bool:
     return properties.major >= 8 or getattr(torch.version, "hip", None) is not None
 
 
-def environment() -> str:
+def _extras(versions: dict[str, str | None]) -> dict[str, object]:
+    """Whether optional packages that are installed import, and what else DeepSpeed needs on a CPU."""
+    broken = {}
+    for name, modules in OPTIONAL_MODULES.items():
+        try:
+            for module in modules if versions[name] is not None else ():
+                importlib.import_module(module)
+        except Exception as error:
+            broken[name] = _first_line(error)
+    # As torch's builder of extensions finds it.
+    return {"broken": broken, "compiler": shutil.which(os.environ.get("CXX", "c++")) is not None}
+
+
+def environment(extras: bool) -> str:
     """
-    JSON {python, versions, missing, devices: [{name, memoryBytes, bfloat16}], fastModelTypes, problems}.
+    JSON {python, versions, missing, devices: [{name, memoryBytes, bfloat16}], fastModelTypes, problems,
+    extras: {broken: {package: reason}, compiler} or, where they are not asked for, null}.
     """
     versions = {name: _version(name) for name in (*REQUIRED, *OPTIONAL)}
     missing = [name for name in REQUIRED if versions[name] is None]
@@ -112,6 +130,7 @@ def environment() -> str:
             "devices": devices,
             "fastModelTypes": FAST_MODEL_TYPES,
             "problems": problems,
+            "extras": _extras(versions) if extras and not problems and not missing else None,
         }
     )
 

@@ -1,21 +1,14 @@
 // backtrail doctor: what is here, what is missing and how to mend it.
-import { statfs } from "node:fs/promises";
+import { readFile, statfs } from "node:fs/promises";
 import { cpus, totalmem } from "node:os";
 import { type PythonReport, probePython, showModel } from "../python/probe.ts";
 import { findPython } from "../setup/environment.ts";
+import { type Check, deepspeedCheck, hugePagesCheck, hugePagesFile, loraCheck } from "./doctorOptional.ts";
 import type { ExitCode, Io } from "./io.ts";
 import { engineFor, modelPlace } from "./model.ts";
 import { visibleGpus } from "./sweep.ts";
 
 const minimumNode = [20, 19] as const;
-
-interface Check {
-  readonly name: string;
-  readonly ok: boolean;
-  readonly found: string;
-  /** What to do when it is not right. */
-  readonly fix?: string;
-}
 
 /** Exit code 2 when something that `run` needs is missing. `model`: a directory or Hub id to be asked about as well. */
 export async function doctorCommand(io: Io, flags: { json: boolean; model?: string }): Promise<ExitCode> {
@@ -24,14 +17,16 @@ export async function doctorCommand(io: Io, flags: { json: boolean; model?: stri
     machineCheck(),
     await diskCheck(io),
     await gpuCheck(io),
+    ...(await pagesChecks()),
     ...(await pythonChecks(io, flags.model)),
   ];
-  const ok = checks.every((check) => check.ok);
+  const ok = checks.every((check) => check.ok || check.optional);
   if (flags.json) io.out(`${JSON.stringify({ ok, checks }, null, 2)}\n`);
   else {
     const width = Math.max(...checks.map((check) => check.name.length));
-    for (const { name, ok: right, found, fix } of checks) {
-      io.out(`${right ? "ok     " : "MISSING"}  ${name.padEnd(width)}  ${found}\n`);
+    for (const { name, ok: right, optional, found, fix } of checks) {
+      const word = right ? "ok     " : optional ? "note   " : "MISSING";
+      io.out(`${word}  ${name.padEnd(width)}  ${found}\n`);
       if (!right && fix !== undefined) io.out(`         ${" ".repeat(width)}  -> ${fix}\n`);
     }
     io.out(ok ? "\nReady: npm run quickstart\n" : "\nNot ready. `backtrail run --mock` works without Python.\n");
@@ -74,6 +69,12 @@ async function gpuCheck(io: Io): Promise<Check> {
   };
 }
 
+/** None where the system knows no such setting. */
+async function pagesChecks(): Promise<Check[]> {
+  const setting = await readFile(hugePagesFile, "utf8").catch(() => undefined);
+  return setting === undefined ? [] : [hugePagesCheck(setting)];
+}
+
 async function pythonChecks(io: Io, model: string | undefined): Promise<Check[]> {
   const found = findPython(io.env, io.root);
   if (found === undefined) {
@@ -86,7 +87,8 @@ async function pythonChecks(io: Io, model: string | undefined): Promise<Check[]>
       },
     ];
   }
-  const report: PythonReport = await probePython(found.python, { timeoutMs: 120_000, root: io.root, env: io.env });
+  const options = { timeoutMs: 120_000, root: io.root, env: io.env, extras: true };
+  const report: PythonReport = await probePython(found.python, options);
   const where = `${found.python} (${found.from})`;
   if (!report.ok) return [{ name: "Python", ok: false, found: where, fix: report.problems.join("; ") }];
   const versions = Object.entries(report.versions).map(([name, version]) => `${name} ${version}`);
@@ -98,16 +100,11 @@ async function pythonChecks(io: Io, model: string | undefined): Promise<Check[]>
     { name: "Python", ok: true, found: where },
     { name: "packages", ok: true, found: versions.join(", ") },
     { name: "PyTorch devices", ok: true, found: device.length === 0 ? "cpu" : device.join(", ") },
-    deepspeedCheck(report.versions),
+    deepspeedCheck(report),
+    loraCheck(report),
     decodingCheck(report.fastModelTypes),
     ...(model === undefined ? [] : [await modelCheck(io, found.python, model)]),
   ];
-}
-
-/** Optional: results are the same without it. */
-function deepspeedCheck({ deepspeed }: Readonly<Record<string, string>>): Check {
-  const without = "not installed: on several ranks each keeps the whole training state (same results, more memory)";
-  return { name: "DeepSpeed", ok: true, found: deepspeed ?? without };
 }
 
 function decodingCheck(fastModelTypes: readonly string[]): Check {

@@ -51,6 +51,8 @@ export interface ArmEstimate {
   };
   readonly train?: TimedWork & {
     readonly memory: TrainMemory;
+    /** Ranks that each keep a share of the optimizer's state, if DeepSpeed works there. */
+    readonly shards: number;
     /** With one example at a time: the least with which a step can be made, after running out of memory. */
     readonly least: number;
     readonly microTokens: number;
@@ -131,20 +133,21 @@ export class ArmEstimator {
     const { microBatch = perRank, microTokens: bound = Number.POSITIVE_INFINITY } = train.batch;
     const microTokens = Math.min(bound, Math.min(microBatch, perRank) * longest);
     const examples = train.steps === undefined ? train.epochs * data.train.size : train.steps * train.batch.examples;
+    const shards = sharded ? ranks : 1;
     const memory = (atOnce: number) =>
       trainMemory(shape, {
         compute,
         microTokens: atOnce,
         checkpointing: train.gradientCheckpointing,
         loraRank: train.lora?.rank,
-        shards: sharded ? ranks : 1,
+        shards,
       });
     const work = this.#timed(trainWork(shape, { examples, meanTokens }), compute, "train");
     const least = memory(Math.min(longest, microTokens)).total;
     const saves = Math.floor(stepsOf(train, data.train.size) / train.checkpointEvery);
     const disk = trainDisk(shape, { saves, loraRank: train.lora?.rank });
     const counted = drawn !== undefined;
-    return { ...work, memory: memory(microTokens), least, microTokens, meanTokens, counted, disk };
+    return { ...work, memory: memory(microTokens), shards, least, microTokens, meanTokens, counted, disk };
   }
 
   #decodeWork(

@@ -37,15 +37,21 @@ export function estimateLine(estimate: ArmEstimate | undefined, device: string):
   const decoding = `decoding about ${formatBytes(decode.total)} (${decode.slots} rows: weights ${formatBytes(decode.weights)}, cache ${formatBytes(decode.cache)})`;
   const model = `${big(parameters)} parameters`;
   if (train === undefined) return `${model}; ${decoding}`;
-  const { memory } = train;
+  const { memory, shards } = train;
   const states = memory.weights + memory.gradients + memory.optimizer;
-  const training = `training about ${formatBytes(memory.total)} (weights, gradients, Adam ${formatBytes(states)}; activations ${formatBytes(memory.activations)} for ${Math.round(train.microTokens)} tokens at once; logits ${formatBytes(memory.logits)})`;
+  const training = `training about ${formatBytes(memory.total)} (weights, gradients, Adam ${formatBytes(states)}${ifSharded(memory.optimizer, shards)}; activations ${formatBytes(memory.activations)} for ${Math.round(train.microTokens)} tokens at once; logits ${formatBytes(memory.logits)})`;
   const length = `${train.meanTokens.toFixed(0)} an example${train.counted ? "" : ", the most there can be"}`;
   const time =
     train.seconds === undefined
       ? `time unknown: no rate is known for ${device}`
       : `about ${formatDuration(train.seconds)} on ${device} (assumed ${train.assumption})`;
   return `${model}; ${training}; ${decoding}; ${big(train.tokens)} tokens (${length}), ${train.flops.toExponential(1)} FLOP, ${time}`;
+}
+
+/** DeepSpeed is asked of the workers alone: a plan starts none. `optimizer`: a rank's share of Adam's state. */
+function ifSharded(optimizer: number, shards: number): string {
+  if (shards === 1) return "";
+  return ` if DeepSpeed shares Adam out to ${shards} ranks, ${formatBytes(optimizer * (shards - 1))} more if it is not there (see doctor)`;
 }
 
 function big(count: number): string {

@@ -15,7 +15,7 @@ async function main(): Promise<void> {
     );
   });
   const probe = await pythonia.python("backtrail_probe");
-  const answer = String(call === "environment" ? await probe.environment() : await probe[call](...args));
+  const answer = String(await probe[call](...args));
   process.stdout.write(`\n${probeMarker}${answer}\n`, () => process.exit(0));
 }
 

@@ -21,6 +21,14 @@ export interface PythonDevice {
   readonly bfloat16: boolean;
 }
 
+/** Of packages that nothing needs, those that are installed; importing them takes seconds. */
+export interface Extras {
+  /** Package -> why it does not import. */
+  readonly broken: Readonly<Record<string, string>>;
+  /** Whether there is the C++ compiler that PyTorch would use. */
+  readonly compiler: boolean;
+}
+
 export type PythonReport =
   | {
       readonly ok: true;
@@ -29,6 +37,8 @@ export type PythonReport =
       readonly devices: readonly PythonDevice[];
       /** Types of models that the fast decoding engine computes. */
       readonly fastModelTypes: readonly string[];
+      /** Where it was asked for. */
+      readonly extras: Extras | null;
     }
   | { readonly ok: false; readonly problems: readonly string[] };
 
@@ -60,9 +70,15 @@ export interface ModelReport {
 
 type Asked = { readonly ok: true; readonly answer: unknown } | { readonly ok: false; readonly problem: string };
 
-/** What a Python has. Never throws for a bad Python: the problems say what is wrong and how to mend it. */
-export async function probePython(python: string, options: ProbeOptions): Promise<PythonReport> {
-  const asked = await ask(python, "environment", [], options);
+/**
+ * What a Python has; with `extras` also whether its optional packages work. Never throws for a bad Python: the problems say what
+ * is wrong and how to mend it.
+ */
+export async function probePython(
+  python: string,
+  { extras: isAsked = false, ...options }: ProbeOptions & { readonly extras?: boolean },
+): Promise<PythonReport> {
+  const asked = await ask(python, "environment", [isAsked], options);
   if (!asked.ok) return { ok: false, problems: [asked.problem] };
   const answer = asked.answer as {
     python: string;
@@ -70,6 +86,7 @@ export async function probePython(python: string, options: ProbeOptions): Promis
     missing: string[];
     devices: PythonDevice[];
     fastModelTypes: string[];
+    extras: Extras | null;
     problems: string[];
   };
   const missing =
@@ -80,8 +97,8 @@ export async function probePython(python: string, options: ProbeOptions): Promis
         ];
   const problems = [...missing, ...answer.problems];
   if (problems.length > 0) return { ok: false, problems };
-  const { python: version, versions, devices, fastModelTypes } = answer;
-  return { ok: true, python: version, versions, devices, fastModelTypes };
+  const { python: version, versions, devices, fastModelTypes, extras } = answer;
+  return { ok: true, python: version, versions, devices, fastModelTypes, extras };
 }
 
 /** A checkpoint's type, size and tokenizer, and how sample texts tokenise. No weights are loaded. */

@@ -1,6 +1,7 @@
 // backtrail doctor: what it finds with a Python and without one, and what it says of decoding engines and DeepSpeed.
 import { describe, expect, it } from "vitest";
 import { doctorCommand } from "../../src/cli/doctor.ts";
+import { hugePagesCheck, loraCheck } from "../../src/cli/doctorOptional.ts";
 import type { Io } from "../../src/cli/io.ts";
 import { engineFor } from "../../src/cli/model.ts";
 import { folder, realPython, root } from "../python/pythons.ts";
@@ -78,6 +79,45 @@ describe("doctor", () => {
     expect(checks.get("model")?.found).toMatch(
       / \(llama\): generic engine; the fast one does not suit: it has no biases but those of qwen2$/,
     );
+  });
+
+  it("tells optional packages that do not import, with the reason; nothing needs them, so that is no failure", async () => {
+    const modules = {
+      "deepspeed/__init__.py": `raise ImportError("cannot import name 'log'")`,
+      "deepspeed-9.9.9.dist-info/METADATA": "Metadata-Version: 2.1\nName: deepspeed\nVersion: 9.9.9\n",
+      "peft.py": "import nowhere_to_be_found",
+      "peft-8.8.8.dist-info/METADATA": "Metadata-Version: 2.1\nName: peft\nVersion: 8.8.8\n",
+    };
+    const env = { ...process.env, BACKTRAIL_PYTHON: realPython, PYTHONPATH: folder(modules) };
+    const { code, text } = await doctor({}, { env });
+    expect(code, text).toBe(0);
+    expect(text).toMatch(/^note {5}DeepSpeed +9\.9\.9 does not import \(ImportError: cannot import name 'log'\)$/m);
+    expect(text).toMatch(/^ +-> .*on several ranks each keeps the whole training state/m);
+    expect(text).toMatch(/^note {5}LoRA +peft 8\.8\.8 does not import \(ModuleNotFoundError: No module named 'nowhere_to/m);
+    expect(text).toContain("Ready");
+  });
+
+  it("tells that DeepSpeed has no compiler for ranks on a CPU", async () => {
+    const modules = {
+      "deepspeed/__init__.py": "",
+      "deepspeed/utils/__init__.py": "",
+      "deepspeed/utils/tensor_fragment.py": "",
+      "deepspeed-9.9.9.dist-info/METADATA": "Metadata-Version: 2.1\nName: deepspeed\nVersion: 9.9.9\n",
+    };
+    const env = { ...process.env, BACKTRAIL_PYTHON: realPython, PYTHONPATH: folder(modules), CUDA_VISIBLE_DEVICES: "" };
+    const { text } = await doctor({ json: true }, { env: { ...env, CXX: "/nowhere/c++" } });
+    expect(checksOf(text).get("DeepSpeed")).toMatchObject({ ok: false, optional: true });
+    expect(checksOf(text).get("DeepSpeed")?.found).toMatch(/^9\.9\.9, but there is no C\+\+ compiler/);
+    expect(JSON.parse(text)).toMatchObject({ ok: true });
+    const { text: json } = await doctor({ json: true }, { env: { ...env, CXX: process.execPath } });
+    expect(checksOf(json).get("DeepSpeed")).toEqual({ name: "DeepSpeed", ok: true, found: "9.9.9" });
+  });
+
+  it("says what huge pages and LoRA lack", () => {
+    const bare = { ok: true, python: "3.12.1", versions: {}, devices: [], fastModelTypes: [], extras: null } as const;
+    expect(loraCheck(bare)).toMatchObject({ ok: true, found: expect.stringContaining("peft is not installed") });
+    expect(hugePagesCheck("always madvise [never]\n")).toMatchObject({ ok: false, optional: true });
+    expect(hugePagesCheck("always [madvise] never\n")).toEqual({ name: "huge pages", ok: true, found: "madvise" });
   });
 
   it("takes a model that cannot be used as something missing, and says the rest all the same", async () => {

@@ -72,6 +72,11 @@ describe("estimateLine", () => {
     );
     const elsewhere = await estimateArm(settingsOf("{from: unsloth/Llama-3.2-1B}", paper), { ...place, device: "Card" });
     expect(estimateLine(elsewhere, "Card")).toContain("time unknown: no rate is known for Card");
+    // Weights and gradients 8 bytes a parameter, and a quarter of the 8 of both moments.
+    const shared = await estimateArm(settingsOf("{from: unsloth/Llama-3.2-1B}", paper), { ...place, ranks: 4, sharded: true });
+    expect(estimateLine(shared, "NVIDIA H200")).toContain(
+      "Adam 11.5 GiB if DeepSpeed shares Adam out to 4 ranks, 6.9 GiB more if it is not there (see doctor); activations",
+    );
   });
 });
 

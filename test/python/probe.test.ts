@@ -53,6 +53,7 @@ describe("probePython with a Python", patience, () => {
     const report = await probePython(realPython, options());
     if (!report.ok) throw new Error(report.problems.join("; "));
     expect(report.python).toMatch(/^3\.\d+\.\d+/);
+    expect(report.extras).toBeNull();
     for (const name of ["torch", "transformers", "tokenizers", "safetensors", "numpy", "pyzmq", "msgspec"]) {
       expect(report.versions[name]).toMatch(/^\d+\.\d+/);
     }
