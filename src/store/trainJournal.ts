@@ -14,6 +14,7 @@ interface Pointer extends Stepped {
   readonly tokens: number;
   readonly trainedTokens: number;
   readonly loss: number;
+  readonly halved?: { readonly rows: number; readonly tokens: number | undefined };
 }
 
 /** As it is written down: the path as seen from the work directory, so that a store may be moved. */

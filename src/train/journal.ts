@@ -1,5 +1,6 @@
 // What the training loop asks of the store: a metrics file that is never counted twice and a pointer to the checkpoint to
 // resume from. A port: run/ gives the implementation, only store/ touches files.
+import type { MicroLimit } from "./microBatches.ts";
 
 /** One line of metrics.jsonl. */
 export interface StepRecord {
@@ -14,8 +15,10 @@ export interface StepRecord {
   /** Tokens read, and those of them that were trained. */
   readonly tokens: number;
   readonly trainedTokens: number;
-  /** Examples of the step's largest forward pass; falls when memory ran out. */
+  /** Examples of the step's largest forward pass. */
   readonly microBatch: number;
+  /** What a forward pass was halved to when memory ran out, in examples; absent while it never did. */
+  readonly halvedTo?: number;
   /** Whether examples were laid end to end. */
   readonly packed: boolean;
   /** Wall-clock rate; the one field that differs between equal runs. */
@@ -30,6 +33,8 @@ export interface ResumePoint {
   readonly tokens: number;
   readonly trainedTokens: number;
   readonly loss: number;
+  /** What a forward pass may hold since memory ran out; absent while it never did. */
+  readonly halved?: MicroLimit;
 }
 
 export interface TrainJournal {

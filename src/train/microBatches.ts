@@ -52,7 +52,7 @@ export function microBatches(
 }
 
 /** Half of what was too much: `largest` rows in one pass. Undefined when that was a single row. */
-export function halved(limit: MicroLimit, largest: number): MicroLimit | undefined {
+export function half(limit: MicroLimit, largest: number): MicroLimit | undefined {
   if (largest <= 1) return undefined;
   const tokens = limit.tokens === undefined ? undefined : Math.max(1, limit.tokens >> 1);
   return { rows: Math.max(1, Math.min(limit.rows, largest) >> 1), tokens };

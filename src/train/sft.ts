@@ -3,7 +3,7 @@ import { UserError } from "../lib/errors.ts";
 import type { SessionLost, WorkerError } from "../worker/port.ts";
 import type { ResumePoint } from "./journal.ts";
 import { explain, outOfMemory } from "./lint.ts";
-import { halved, type MicroLimit } from "./microBatches.ts";
+import { half, type MicroLimit } from "./microBatches.ts";
 import { stepsOf } from "./schedule.ts";
 import { runSession } from "./sftSession.ts";
 import type { SftInputs, SftResult } from "./sftTypes.ts";
@@ -25,8 +25,9 @@ export async function trainSft(inputs: SftInputs): Promise<SftResult> {
   if (point && point.step > steps) throw new Error(`${point.path} stands at step ${point.step} of a run of ${steps} steps`);
   let restarts = 0;
   let losses = 0;
-  let limit: MicroLimit = { rows: settings.batch.microBatch ?? settings.batch.examples, tokens: settings.batch.microTokens };
-  let notice: string | undefined;
+  const asSet: MicroLimit = { rows: settings.batch.microBatch ?? settings.batch.examples, tokens: settings.batch.microTokens };
+  let halved = point?.halved;
+  let notice = halved && `memory ran out before: ${halved.rows} examples in a forward pass at most`;
   const recorded = (next: ResumePoint): void => {
     point = next;
     losses = 0;
@@ -40,14 +41,19 @@ export async function trainSft(inputs: SftInputs): Promise<SftResult> {
     };
     const session = await inputs.workers.session(signal ? { signal } : {});
     try {
-      return { ...(await runSession({ inputs, session, steps, point, recorded, limit, notice, sending })), restarts };
+      const result = await runSession({ inputs, session, steps, point, recorded, asSet, halved, notice, sending });
+      return { ...result, restarts };
     } catch (error) {
       if (isWorkerError(error) && error.code === "out-of-memory") {
         // The global batch stays: a step is dealt into more forward passes, from the last checkpoint on.
-        const smaller = halved(limit, largest);
-        if (smaller === undefined) throw outOfMemory(error, largest);
-        notice = `out of memory with ${largest} examples in a forward pass: now ${smaller.rows} at most`;
-        limit = smaller;
+        halved = half(halved ?? asSet, largest);
+        if (halved === undefined) throw outOfMemory(error, largest);
+        notice = `out of memory with ${largest} examples in a forward pass: now ${halved.rows} at most`;
+        if (point) {
+          // A run that goes on from here begins with what fits.
+          point = { ...point, halved };
+          await journal.setLatest(point);
+        }
         continue;
       }
       if (!isSessionLost(error)) throw isWorkerError(error) ? explain(error, settings) : error;

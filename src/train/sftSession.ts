@@ -19,7 +19,9 @@ export interface SessionRun {
   readonly point: ResumePoint | undefined;
   /** Told of every resume point once it is on disk. */
   readonly recorded: (point: ResumePoint) => void;
-  readonly limit: MicroLimit;
+  /** What a forward pass may hold by the settings, and since memory ran out; undefined = it never did. */
+  readonly asSet: MicroLimit;
+  readonly halved: MicroLimit | undefined;
   /** What to say with every step's progress. */
   readonly notice: string | undefined;
   /** Told how many examples a forward pass gets, before it is sent. */
@@ -136,7 +138,7 @@ async function send({ inputs, session, steps, ...run }: SessionRun, loaded: Load
     trainedTokens += loaded.trained[row] as number;
   }
   const weight = trainedTokens === 0 ? 0 : 1 / trainedTokens;
-  const parts = microBatches(rows, (row) => loaded.lengths[row] as number, run.limit, packed);
+  const parts = microBatches(rows, (row) => loaded.lengths[row] as number, run.halved ?? run.asSet, packed);
   const microBatch = Math.max(...parts.map(({ length }) => length));
   run.sending(microBatch);
   const losses = parts.map((part) => {
@@ -184,7 +186,7 @@ class Collector {
   }
 
   async collect(inFlight: InFlight): Promise<void> {
-    const { inputs } = this.#run;
+    const { inputs, halved } = this.#run;
     const { losses, update, at } = await inFlight.answers;
     const loss = losses.reduce((sum, answer) => sum + answer.result.loss, 0);
     const trained = losses.reduce((sum, answer) => sum + answer.result.trainedTokens, 0);
@@ -213,6 +215,7 @@ class Collector {
       tokens,
       trainedTokens,
       microBatch,
+      ...(halved === undefined ? {} : { halvedTo: halved.rows }),
       packed: this.#packed,
       tokensPerSecond,
     } satisfies StepRecord);
@@ -233,9 +236,10 @@ class Collector {
   }
 
   async #record(path: string): Promise<void> {
-    const { journal } = this.#run.inputs;
+    const { halved, inputs } = this.#run;
+    const { journal } = inputs;
     await journal.sync();
-    this.#point = { step: this.#step, path, ...this.#totals };
+    this.#point = { step: this.#step, path, ...this.#totals, ...(halved === undefined ? {} : { halved }) };
     await journal.setLatest(this.#point);
     this.#run.recorded(this.#point);
   }

@@ -122,6 +122,18 @@ describe("the resume point", () => {
     expect(await journal.latest()).toBeUndefined();
   });
 
+  it("may be recorded again with what memory has allowed since, and keeps the checkpoint before it", async () => {
+    const older = await checkpoint(2);
+    const newer = await checkpoint(4);
+    const halved = { rows: 2, tokens: 512 };
+    await journal.setLatest({ ...pointAt(4, newer), halved });
+    expect(await journal.latest()).toEqual({ ...pointAt(4, newer), halved });
+    await journal.setLatest({ ...pointAt(4, newer), halved: { rows: 1, tokens: undefined } });
+    expect((await journal.latest())?.halved).toEqual({ rows: 1, tokens: undefined });
+    rmSync(newer, { recursive: true });
+    expect(await journal.latest()).toEqual(pointAt(2, older));
+  });
+
   it("keeps the newest checkpoint and the one before it, and leaves alone a later one that is being written", async () => {
     for (const step of [2, 4, 6]) await checkpoint(step);
     expect(checkpoints()).toEqual(["checkpoint-4", "checkpoint-6"]);

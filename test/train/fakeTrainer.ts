@@ -232,8 +232,11 @@ export class FakeJournal implements TrainJournal {
       throw new Error(`resume point ${point.step} before its metrics are on disk (${this.#synced})`);
     if (this.#pool.disk.get(point.path)?.step !== point.step)
       throw new Error(`resume point ${point.step} without its checkpoint`);
-    if (this.#previous !== undefined && this.#previous.path !== point.path) this.#pool.disk.delete(this.#previous.path);
-    this.#previous = this.point;
+    // A point may be recorded again with more about it.
+    if (this.point?.path !== point.path) {
+      if (this.#previous !== undefined) this.#pool.disk.delete(this.#previous.path);
+      this.#previous = this.point;
+    }
     this.point = point;
     this.points.push(point.step);
   }

@@ -41,7 +41,10 @@ describe("out of memory", () => {
     const result = await run();
     expect(result).toMatchObject({ steps: 12, examplesSeen: 96, restarts: 0 });
     expect(pool.disk.get("/out")).toEqual(expected.pool.disk.get("/out"));
-    expect(journal.comparable).toEqual(expected.journal.comparable);
+    expect(expected.journal.records.every((record) => !("halvedTo" in record))).toBe(true);
+    expect(journal.comparable).toEqual(
+      expected.journal.records.map(({ tokensPerSecond: _, ...rest }) => ({ ...rest, halvedTo: 2 })),
+    );
     expect(journal.records.every(({ microBatch }) => microBatch === 2)).toBe(true);
     expect(progress.every(({ notice }) => notice === "out of memory with 4 examples in a forward pass: now 2 at most")).toBe(
       true,
@@ -52,8 +55,8 @@ describe("out of memory", () => {
   test("late in the run: from the last checkpoint on, with metrics cut back to it", async () => {
     const { pool, journal, progress, run } = setUp({}, { tooMuch: (rows, step) => step === 7 && rows.length > 4 });
     await run();
-    expect(journal.records.map(({ step, microBatch }) => [step, microBatch])).toEqual(
-      Array.from({ length: 12 }, (_, index) => [index + 1, index < 4 ? 8 : 4]),
+    expect(journal.records.map(({ step, microBatch, halvedTo }) => [step, microBatch, halvedTo])).toEqual(
+      Array.from({ length: 12 }, (_, index) => (index < 4 ? [index + 1, 8, undefined] : [index + 1, 4, 4])),
     );
     expect(pool.rowsPerCall).toEqual([...Array(6).fill(8), ...Array(16).fill(4)]);
     expect(progress.filter(({ notice }) => notice === undefined).map(({ step }) => step)).toEqual([1, 2, 3, 4, 5, 6]);
@@ -65,6 +68,27 @@ describe("out of memory", () => {
     const { journal, run } = setUp({ microTokens: 64 }, { tooMuch: (rows) => !fits(rows) });
     await run();
     expect(journal.records.every(({ microBatch }) => microBatch >= 2 && microBatch <= 4)).toBe(true);
+  });
+
+  test.each([
+    ["from the checkpoint before memory ran out", 8, 4],
+    ["from a checkpoint after it", 10, 8],
+  ])("a run that goes on %s begins with what fits", async (_, ends, from) => {
+    let diverges = true;
+    const tooMuch = (rows: readonly number[], step: number) => step >= 7 && rows.length > 4;
+    const lossOfStep = (step: number) => (diverges && step === ends ? Number.NaN : 1);
+    const { pool, journal, progress, run } = setUp({}, { tooMuch, lossOfStep });
+    await expect(run()).rejects.toMatchObject({ code: "diverged" });
+    expect(journal.point).toMatchObject({ step: from, halved: { rows: 4, tokens: undefined } });
+    expect(pool.sessions).toBe(2);
+
+    diverges = false;
+    progress.length = 0;
+    await run();
+    expect(pool.sessions).toBe(3);
+    expect(progress.map(({ step }) => step)).toEqual(Array.from({ length: 12 - from }, (_, index) => from + 1 + index));
+    expect(progress.every(({ notice }) => notice === "memory ran out before: 4 examples in a forward pass at most")).toBe(true);
+    expect(journal.records.slice(from).every(({ microBatch, halvedTo }) => microBatch === 4 && halvedTo === 4)).toBe(true);
   });
 
   test("one example that is too much ends the run, with what to do", async () => {

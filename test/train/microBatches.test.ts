@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { halved, microBatches, packableModels, packs } from "../../src/train/microBatches.ts";
+import { half, microBatches, packableModels, packs } from "../../src/train/microBatches.ts";
 
 const deal = (lengths: readonly number[], limit: { rows: number; tokens: number | undefined }, packed = false) =>
   microBatches(Int32Array.from(lengths.keys()), (row) => lengths[row] as number, limit, packed).map((part) => [...part]);
@@ -57,11 +57,11 @@ describe("microBatches", () => {
 });
 
 test("halved: rows that were really sent, and tokens; not below one row", () => {
-  expect(halved({ rows: 64, tokens: undefined }, 64)).toEqual({ rows: 32, tokens: undefined });
-  expect(halved({ rows: 64, tokens: 4096 }, 9)).toEqual({ rows: 4, tokens: 2048 });
-  expect(halved({ rows: 3, tokens: undefined }, 3)).toEqual({ rows: 1, tokens: undefined });
-  expect(halved({ rows: 64, tokens: 10 }, 1)).toBeUndefined();
-  expect(halved({ rows: 64, tokens: undefined }, 0)).toBeUndefined();
+  expect(half({ rows: 64, tokens: undefined }, 64)).toEqual({ rows: 32, tokens: undefined });
+  expect(half({ rows: 64, tokens: 4096 }, 9)).toEqual({ rows: 4, tokens: 2048 });
+  expect(half({ rows: 3, tokens: undefined }, 3)).toEqual({ rows: 1, tokens: undefined });
+  expect(half({ rows: 64, tokens: 10 }, 1)).toBeUndefined();
+  expect(half({ rows: 64, tokens: undefined }, 0)).toBeUndefined();
 });
 
 test("auto packs on a GPU, for verified models; a plain answer stands", () => {

@@ -24,8 +24,10 @@ test("memory for two rows only: the step is halved until it fits and gives what 
   const small = await train(smallMachine('raise MemoryError("8 GiB")'), true);
   expect([...large.notices]).toEqual([undefined]);
   expect([...small.notices]).toEqual(["out of memory with 4 examples in a forward pass: now 2 at most"]);
-  expect(large.records.every(({ microBatch, packed }) => microBatch === 8 && !packed)).toBe(true);
-  expect(small.records.every(({ microBatch, packed }) => microBatch === 2 && packed)).toBe(true);
+  expect(large.records.every(({ microBatch, halvedTo, packed }) => microBatch === 8 && halvedTo === undefined && !packed)).toBe(
+    true,
+  );
+  expect(small.records.every(({ microBatch, halvedTo, packed }) => microBatch === 2 && halvedTo === 2 && packed)).toBe(true);
   for (const [index, { loss, gradientNorm, trainedTokens }] of small.records.entries()) {
     const expected = large.records[index] as StepRecord;
     expect(loss / expected.loss).toBeCloseTo(1, 3);
