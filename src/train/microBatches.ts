@@ -20,6 +20,15 @@ export function packs(packing: boolean | "auto", model: { readonly device: strin
   return !model.device.startsWith("cpu") && packableModels.includes(model.modelType);
 }
 
+/** Why a session whose device would have it pack does not; undefined where it packs or never would. */
+export function unpackedBecause(
+  packing: boolean | "auto",
+  { device, modelType }: { readonly device: string; readonly modelType: string },
+): string | undefined {
+  if (packing !== "auto" || device.startsWith("cpu") || packableModels.includes(modelType)) return undefined;
+  return `rows are padded, not packed: packed examples are known to be kept apart in ${packableModels.join(", ")}, not in ${modelType}`;
+}
+
 /**
  * Every row of a step in exactly one part. Padded under a bound on tokens: the longest rows first, so that rows of a part are
  * of like length and little is padding. Else in the order given: of mixed lengths the worker packs full rows.

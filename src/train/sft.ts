@@ -18,7 +18,8 @@ const maxLosses = 5;
  * ("mask-lint", "too-long", "out-of-memory", "diverged", "training-lost"), WorkerError for what a worker refuses, and
  * AbortError after `signal`.
  */
-export async function trainSft(inputs: SftInputs): Promise<SftResult> {
+export async function trainSft(given: SftInputs): Promise<SftResult> {
+  const inputs = withNoticesOnce(given);
   const { journal, settings, signal } = inputs;
   const steps = stepsOf(settings, inputs.examples);
   let point = await journal.latest();
@@ -64,6 +65,16 @@ export async function trainSft(inputs: SftInputs): Promise<SftResult> {
       await session.close();
     }
   }
+}
+
+/** A session that takes over from a lost one has the same to tell. */
+function withNoticesOnce(inputs: SftInputs): SftInputs {
+  const told = new Set<string>();
+  const onNotice = (text: string): void => {
+    if (!told.has(text)) inputs.onNotice?.(text);
+    told.add(text);
+  };
+  return { ...inputs, onNotice };
 }
 
 function lostTooOften(error: SessionLost, losses: number, point: ResumePoint | undefined): UserError {

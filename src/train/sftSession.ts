@@ -7,7 +7,7 @@ import type { MaskLint, ModelInfo } from "../protocol/primitives.ts";
 import type { Answer, Session } from "../worker/port.ts";
 import type { ResumePoint, StepRecord } from "./journal.ts";
 import { checkMask } from "./lint.ts";
-import { type MicroLimit, microBatches, packs } from "./microBatches.ts";
+import { type MicroLimit, microBatches, packs, unpackedBecause } from "./microBatches.ts";
 import { learningRate, rowsOfStep } from "./schedule.ts";
 import type { SftInputs, SftResult } from "./sftTypes.ts";
 
@@ -99,6 +99,8 @@ async function load({ inputs, session, point }: SessionRun): Promise<Loaded> {
     ...(lora === undefined ? {} : { lora: { ...lora, seed: inputs.seed } }),
   };
   const { info } = (await session.call("load_model", wanted)).result;
+  const unpacked = unpackedBecause(batch.packing, info);
+  if (unpacked !== undefined) inputs.onNotice?.(unpacked);
   const answer = await session.call("load_dataset", {
     dataset,
     shards: inputs.shards.map(({ path, sha256 }) => ({ path, sha256 })),

@@ -18,6 +18,8 @@ export interface SftInputs {
   /** The final checkpoint goes here (without optimizer state); what an earlier attempt left there is removed first. */
   readonly outputDirectory: string;
   readonly onProgress?: (progress: SftProgress) => void;
+  /** Told, once each, what the user would not expect of the sessions. */
+  readonly onNotice?: (text: string) => void;
   /** Finishes the steps in flight, saves a resume checkpoint, then rejects with AbortError. */
   readonly signal?: AbortSignal;
 }

@@ -17,6 +17,7 @@ function setUp(batch: object, trouble: Trouble = {}, changes: object = {}) {
     learningRate: 1e-3,
     ...changes,
   });
+  const notices: string[] = [];
   const run = () =>
     trainSft({
       workers: pool,
@@ -29,8 +30,9 @@ function setUp(batch: object, trouble: Trouble = {}, changes: object = {}) {
       journal,
       outputDirectory: "/out",
       onProgress: (one) => progress.push(one),
+      onNotice: (text) => notices.push(text),
     });
-  return { pool, journal, progress, run };
+  return { pool, journal, progress, notices, run };
 }
 
 describe("out of memory", () => {
@@ -123,6 +125,18 @@ describe("micro-batches of a step", () => {
     await run();
     expect([...pool.packedCalls]).toEqual([packed]);
     expect(journal.records.every((record) => record.packed === packed)).toBe(true);
+  });
+
+  test("that a model is not packed on a GPU is told once, however many sessions there are", async () => {
+    const { pool, notices, run } = setUp({ packing: "auto" }, { losses: [9, 30] });
+    pool.info = { device: "cuda:0", modelType: "opt" };
+    await run();
+    expect(pool.sessions).toBe(3);
+    expect(notices).toEqual([expect.stringMatching(/^rows are padded, not packed: .* in llama, .*, not in opt$/)]);
+    const calm = setUp({ packing: "auto" });
+    calm.pool.info = { device: "cuda:0", modelType: "llama" };
+    await calm.run();
+    expect(calm.notices).toEqual([]);
   });
 
   test.each([true, false])("checkpointing and compilation reach the worker: %s", async (gradientCheckpointing) => {

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { half, microBatches, packableModels, packs } from "../../src/train/microBatches.ts";
+import { half, microBatches, packableModels, packs, unpackedBecause } from "../../src/train/microBatches.ts";
 
 const deal = (lengths: readonly number[], limit: { rows: number; tokens: number | undefined }, packed = false) =>
   microBatches(Int32Array.from(lengths.keys()), (row) => lengths[row] as number, limit, packed).map((part) => [...part]);
@@ -70,6 +70,14 @@ test("auto packs on a GPU, for verified models; a plain answer stands", () => {
   expect(packs("auto", { device: "cuda:0", modelType: "opt" })).toBe(false);
   expect(packs(true, { device: "cpu", modelType: "opt" })).toBe(true);
   expect(packs(false, { device: "cuda:0", modelType: "llama" })).toBe(false);
+});
+
+test("what is not packed on a GPU has a reason, where auto left it open", () => {
+  const opt = { device: "cuda:0", modelType: "opt" };
+  expect(unpackedBecause("auto", opt)).toContain("not in opt");
+  expect(unpackedBecause("auto", { ...opt, device: "cpu" })).toBeUndefined();
+  expect(unpackedBecause("auto", { ...opt, modelType: "gpt2" })).toBeUndefined();
+  expect(unpackedBecause(false, opt)).toBeUndefined();
 });
 
 test("the worker packs the same model types", async () => {
