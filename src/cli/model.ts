@@ -2,6 +2,7 @@
 import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { UserError } from "../lib/errors.ts";
+import type { Json } from "../lib/hash.ts";
 import { decodeMemory, trainMemory, usualSlots } from "../plan/estimate.ts";
 import { modelShape } from "../plan/estimateModel.ts";
 import { memoryNeeds, showModel } from "../python/probe.ts";
@@ -10,8 +11,7 @@ import { findFormat } from "../trace/registry.ts";
 import type { ExitCode, Io } from "./io.ts";
 
 /** Sizes for which `model show` tells the memory with activations and cache. */
-const shownTokens = 16_384;
-const shownLength = 192;
+const shown = { trainTokens: 16_384, decodeRows: usualSlots("gpu"), decodeTokens: 192 };
 
 /** A directory that is there as an absolute path; anything else is taken as an id of the Hub. */
 export async function modelPlace(io: Io, source: string): Promise<string> {
@@ -23,6 +23,22 @@ export async function modelPlace(io: Io, source: string): Promise<string> {
 /** Which engine decodes a model when `engine` is "auto", as a clause. */
 export function engineFor(fastEngineMisfit: string | null): string {
   return fastEngineMisfit === null ? "fast engine" : `generic engine; the fast one does not suit: ${fastEngineMisfit}`;
+}
+
+/** Bytes by their use, activations and cache counted, at the sizes shown; null for a type whose arithmetic is not known. */
+function memoryInAll(config: Readonly<Record<string, Json | undefined>>) {
+  const shape = modelShape(config);
+  if (shape === undefined) return null;
+  const train = (compute: "float32" | "bfloat16") =>
+    trainMemory(shape, { compute, microTokens: shown.trainTokens, checkpointing: false });
+  return {
+    train: { tokens: shown.trainTokens, float32: train("float32"), bfloat16: train("bfloat16") },
+    decode: {
+      rows: shown.decodeRows,
+      tokens: shown.decodeTokens,
+      bfloat16: decodeMemory(shape, { compute: "bfloat16", slots: shown.decodeRows, tokens: shown.decodeTokens }),
+    },
+  };
 }
 
 /** Throws UserError("model") when the model can't be read, saying what to do. */
@@ -44,8 +60,9 @@ export async function modelShowCommand(io: Io, source: string, flags: { json: bo
   });
   if ("error" in report) throw new UserError("model", `${report.error}.`);
   const needs = report.parameters === null ? undefined : memoryNeeds(report.parameters);
+  const inAll = memoryInAll(report.config);
   if (flags.json) {
-    io.out(`${JSON.stringify({ source, ...report, memoryBytes: needs ?? null }, null, 2)}\n`);
+    io.out(`${JSON.stringify({ source, ...report, memoryBytes: needs ?? null, memoryInAll: inAll }, null, 2)}\n`);
     return 0;
   }
   const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(2)} GiB`;
@@ -59,13 +76,10 @@ export async function modelShowCommand(io: Io, source: string, flags: { json: bo
     io.out(
       `memory       train ${gib(needs.train)} (weights, gradients, Adam; activations not counted), decode ${gib(needs.float32)} in float32, ${gib(needs.bfloat16)} in bfloat16 (cache not counted)\n`,
     );
-  const shape = modelShape(report.config);
-  if (shape !== undefined) {
-    const train = (compute: "float32" | "bfloat16") =>
-      trainMemory(shape, { compute, microTokens: shownTokens, checkpointing: false }).total;
-    const decode = decodeMemory(shape, { compute: "bfloat16", slots: usualSlots("gpu"), tokens: shownLength });
+  if (inAll !== null) {
+    const { train, decode } = inAll;
     io.out(
-      `             in all about ${gib(train("bfloat16"))} to train with ${shownTokens} tokens at once (${gib(train("float32"))} in float32), ${gib(decode.total)} to decode ${usualSlots("gpu")} rows of ${shownLength} tokens in bfloat16\n`,
+      `             in all about ${gib(train.bfloat16.total)} to train with ${train.tokens} tokens at once (${gib(train.float32.total)} in float32), ${gib(decode.bfloat16.total)} to decode ${decode.rows} rows of ${decode.tokens} tokens in bfloat16\n`,
     );
   }
   if (report.causalLm) io.out(`decoding     ${engineFor(report.fastEngineMisfit)}\n`);

@@ -108,4 +108,31 @@ describe("a published model", { timeout: 120_000 }, () => {
     expect(await modelShowCommand(io, "half", { json: false })).toBe(0);
     expect(told()).toMatch(/^half: llama\nNOT USABLE {3}.*half holds no tokenizer\.json/);
   });
+
+  it("is shown as JSON with the memory that the text tells, by its uses", async () => {
+    const { io, folder, told } = published("./half");
+    expect(await modelShowCommand(io, "half", { json: true })).toBe(0);
+    const json = JSON.parse(told());
+    // 16 wide, 32 inside, 12 tokens, head of its own: embeddings and head, attention, feed-forward, three norms.
+    const parameters = 2 * 12 * 16 + 4 * 16 * 16 + 3 * 16 * 32 + 3 * 16;
+    expect(json.memoryBytes).toEqual({ train: 16 * parameters, float32: 4 * parameters, bfloat16: 2 * parameters });
+    const { train, decode } = json.memoryInAll;
+    expect(train).toMatchObject({ tokens: 16_384, bfloat16: { weights: 4 * parameters, optimizer: 8 * parameters } });
+    expect(train.bfloat16.activations).toBeGreaterThan(16_384 * 16);
+    expect(train.float32.activations).toBeGreaterThan(train.bfloat16.activations);
+    // Keys and values, 16 wide, of two bytes a number.
+    const cache = 512 * 192 * 2 * 16 * 2;
+    expect(decode).toMatchObject({ rows: 512, tokens: 192, bfloat16: { weights: 2 * parameters, cache } });
+    for (const { total, ...uses } of [train.float32, train.bfloat16, decode.bfloat16] as Record<string, number>[])
+      expect(Object.values(uses).reduce((sum, bytes) => sum + bytes, 0)).toBe(total);
+    expect(await modelShowCommand(io, "half", { json: false })).toBe(0);
+    const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(2)} GiB`;
+    const text = told();
+    expect(text).toContain(`in all about ${gib(train.bfloat16.total)} to train with 16384 tokens`);
+    expect(text).toContain(`${gib(decode.bfloat16.total)} to decode 512 rows of 192 tokens`);
+
+    writeFileSync(join(folder, "half", "config.json"), JSON.stringify({ model_type: "opt", vocab_size: 12 }));
+    expect(await modelShowCommand(io, "half", { json: true })).toBe(0);
+    expect(JSON.parse(told())).toMatchObject({ modelType: "opt", memoryInAll: null });
+  });
 });
