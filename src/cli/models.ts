@@ -28,8 +28,7 @@ export async function requireModels(io: Io, sweep: LoadedSweep, python: string, 
   for (const { arms, ...model } of await publishedModels(io, config, await stagesToMake(sweep, scope))) {
     const wrong = await checkModelAccess(python, model, options);
     if (wrong === undefined) continue;
-    const others = arms.length < config.arms.length ? ` (arms ${arms.join(", ")}; --only runs others without them)` : "";
-    throw new UserError("model-not-found", `model.from: ${wrong}${others}`);
+    throw new UserError("model-not-found", `model.from: ${wrong}${ofArms(arms, config)}`);
   }
 }
 
@@ -65,9 +64,20 @@ export async function modelNotes(io: Io, sweep: LoadedSweep, stages: readonly St
     if (wrong === undefined) continue;
     const isFetched = !isAbsolute(model.source) && !isOffline(io.env.HF_HUB_OFFLINE);
     const advice = "a run fetches it from the Hub first; without a network give a directory (--set model.from=/path)";
-    notes.push(isFetched ? `${model.from} is not in the local cache: ${advice}` : `a run would refuse it: ${wrong}`);
+    const note = isFetched ? `${model.from} is not in the local cache: ${advice}` : `a run would refuse it: ${wrong}`;
+    notes.push(`${note}${ofArms(model.arms, config)}`);
   }
   return notes;
+}
+
+/** Arms that are named; more are counted. */
+const armsNamed = 4;
+
+/** Which arms start from a model, where others do not. */
+function ofArms(arms: readonly string[], config: LoadedSweep["config"]): string {
+  if (arms.length === config.arms.length) return "";
+  const more = arms.length > armsNamed ? ` and ${arms.length - armsNamed} more` : "";
+  return ` (arms ${arms.slice(0, armsNamed).join(", ")}${more}; --only runs others without them)`;
 }
 
 /** As huggingface_hub reads the variable. */
