@@ -1,7 +1,7 @@
 // Workers of several ranks: the end of one is the end of all, told with its name and last words, and training goes on from
 // its checkpoint on a new group. Stand-ins in shell for what does not need torch, two real ranks for what does.
 import { spawn, spawnSync } from "node:child_process";
-import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, readFileSync, readlinkSync, watch, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -114,28 +114,66 @@ const hasDeepspeed = spawnSync(python, ["-c", findDeepspeed]).status === 0;
 const plain = { sharding: "none", group: { ranks: 2 } };
 const zero2 = { sharding: "zero-2", group: { ranks: 2, deepspeed: { zero_optimization: { stage: 2 } } } };
 
+/** A rank to be killed, at the start of a group, in its first call, after step 6, or while a checkpoint is written. */
+interface Blow {
+  readonly at: "start" | "load_model" | "step 6" | "checkpoint-4" | "checkpoint-8";
+  readonly rank: 0 | 1;
+}
+
+/** The process of a rank of the only group, by the log file that its launcher gave it. */
+const rankProcess = (rank: number) =>
+  ranksOf(process.pid).find((pid) => readlinkSync(`/proc/${pid}/fd/1`).includes(".rank1.") === (rank === 1)) as number;
+
+/** Deals blows in their order, each at the next moment of its name. Answers whether one fell. */
+function dealer() {
+  const left: Blow[] = [];
+  const strike = (moment: string): boolean => {
+    const [blow] = left;
+    if (blow?.at !== moment) return false;
+    left.shift();
+    process.kill(rankProcess(blow.rank), "SIGKILL");
+    return true;
+  };
+  return { left, strike };
+}
+
+/** An environment in which Python's disk is so slow that a process can be killed while it writes. */
+function slowDisk(): NodeJS.ProcessEnv {
+  const folder = temporaryDirectory();
+  const slow = "import os, time\nquick = os.fsync\nos.fsync = lambda file: (time.sleep(0.05), quick(file))\n";
+  writeFileSync(join(folder, "sitecustomize.py"), slow);
+  return { ...process.env, PYTHONPATH: folder };
+}
+
 /** A pool of one worker of two real ranks, and why workers were lost. */
-async function pairPool(group: RankGroup) {
+async function pairPool(group: RankGroup, strike: (moment: string) => boolean) {
   const lost: string[] = [];
   const pool = await createPool({
-    launcher: torchrunLauncher(localLauncher({ flavour: "torch", python, environment: process.env }), group),
+    launcher: torchrunLauncher(localLauncher({ flavour: "torch", python, environment: slowDisk() }), group),
     size: 1,
     threads: 1,
     device: "cpu",
     logDirectory: temporaryDirectory(),
     onEvent: (event) => {
       if (event.kind === "worker-lost") lost.push(event.reason);
+      if (event.kind === "worker-starting") void until(() => ranksOf(process.pid).length === 2).then(() => strike("start"));
+      if (event.kind === "job-started") strike(event.primitive);
     },
   });
   return { pool, lost };
 }
 
-/** Trains; `atStep6` gets the process of rank 1. */
-async function train(pool: Pool, atStep6: (rank1: number) => void) {
+/** Trains; `torn` names the checkpoints that were not whole when a rank was killed over them. */
+async function train(pool: Pool, strike: (moment: string) => boolean) {
   const workDirectory = temporaryDirectory();
   const outputDirectory = join(temporaryDirectory(), "checkpoint");
   const journal = await openTrainJournal(workDirectory, outputDirectory);
-  let done = false;
+  const torn: string[] = [];
+  const watcher = watch(workDirectory, (_event, name) => {
+    const [checkpoint, partial] = name?.split(".") ?? [];
+    if (!checkpoint || !partial || !strike(checkpoint)) return;
+    if (!existsSync(join(workDirectory, checkpoint))) torn.push(checkpoint);
+  });
   try {
     const result = await trainSft({
       workers: pool,
@@ -148,33 +186,48 @@ async function train(pool: Pool, atStep6: (rank1: number) => void) {
       journal,
       outputDirectory,
       onProgress: ({ step }) => {
-        if (step !== 6 || done) return;
-        done = true;
-        const leader = pool.describe().workers[0]?.pid;
-        atStep6(ranksOf(process.pid).find((pid) => pid !== leader) as number);
+        strike(`step ${step}`);
       },
     });
     const metrics = readFileSync(join(workDirectory, "metrics.jsonl"), "utf8").trimEnd().split("\n");
     const losses = metrics.map((line) => (JSON.parse(line) as { loss: number }).loss);
-    return { result, losses, weights: readFileSync(join(outputDirectory, "model.safetensors")) };
+    const weights = readFileSync(join(outputDirectory, "model.safetensors"));
+    return { result, losses, weights, torn, left: readdirSync(workDirectory).sort() };
   } finally {
+    watcher.close();
     await journal.close();
   }
 }
 
 // The first start of DeepSpeed on a machine compiles for some minutes.
 describe("training on two ranks", { timeout: 600_000 }, () => {
-  const sides = hasDeepspeed ? [plain, zero2] : [plain];
+  const step6: Blow = { at: "step 6", rank: 1 };
+  const everywhere: Blow[] = [
+    { at: "checkpoint-4", rank: 0 },
+    { at: "start", rank: 1 },
+    step6,
+    { at: "load_model", rank: 0 },
+    { at: "step 6", rank: 0 },
+    { at: "checkpoint-8", rank: 1 },
+  ];
+  const sides = [{ ...plain, blows: everywhere }, ...(hasDeepspeed ? [{ ...zero2, blows: [step6] }] : [])];
   it.each(sides)(
-    "survives the death of a rank ($sharding): a new group, the last checkpoint, the same losses and weights",
-    async ({ sharding, group }) => {
-      const { pool, lost } = await pairPool(group);
-      const calm = await train(pool, () => undefined);
+    "survives the death of ranks ($sharding): new groups, the last checkpoint, the same losses and weights",
+    async ({ sharding, group, blows }) => {
+      const { left, strike } = dealer();
+      const { pool, lost } = await pairPool(group, strike);
+      const calm = await train(pool, strike);
       expect(calm.result.info).toMatchObject({ ranks: 2, sharding });
       expect(lost).toEqual([]);
-      const stormy = await train(pool, (rank1) => process.kill(rank1, "SIGKILL"));
-      expect(lost).toEqual(["rank 1 of 2 was killed by SIGKILL"]);
-      expect(stormy.result.restarts).toBe(1);
+      left.push(...blows);
+      const stormy = await train(pool, strike);
+      expect(left).toEqual([]);
+      expect(lost).toEqual(blows.map(({ rank }) => `rank ${rank} of 2 was killed by SIGKILL`));
+      // A group that dies before it is ready has no session to lose.
+      expect(stormy.result.restarts).toBe(blows.filter(({ at }) => at !== "start").length);
+      // Rank 0 was killed while it wrote, and nothing of that is left.
+      if (blows === everywhere) expect(stormy.torn).toContain("checkpoint-4");
+      expect(stormy.left).toEqual(calm.left);
       expect(stormy.losses).toHaveLength(steps);
       expect(stormy.losses).toEqual(calm.losses);
       expect(stormy.weights.equals(calm.weights)).toBe(true);
