@@ -22,12 +22,13 @@ export function deepspeedCheck({ versions, extras, devices }: Found): Check {
   const version = versions.deepspeed;
   if (version === undefined) return { name, ok: true, found: `not installed: ${without}` };
   const broken = extras?.broken.deepspeed;
-  if (broken !== undefined)
-    return lacking(
-      name,
-      `${version} does not import (${broken})`,
-      `install it anew, or train without workers.deepspeed: ${without}`,
-    );
+  if (broken !== undefined) {
+    const found = `${version} does not import (${broken})`;
+    // transformers saves models through accelerate where that is there, which then imports DeepSpeed, whatever the model.
+    if (versions.accelerate !== undefined)
+      return { name, ok: false, found, fix: "install it anew or uninstall it: as it is, no trained model can be saved" };
+    return lacking(name, found, `install it anew, or train without workers.deepspeed: ${without}`);
+  }
   if (extras?.compiler === false && devices.length === 0)
     return lacking(
       name,

@@ -183,12 +183,12 @@ async function contextOf(
   };
   const start = () => {
     const { monitor, logDirectory } = run;
-    const say = (text: string) => progress.say(text);
-    const pool = startWorkers(io, sweep, workers, { monitor, logDirectory, code, say });
+    const pool = startWorkers(io, sweep, workers, { monitor, logDirectory, code });
     run.pools.push(pool);
     return pool;
   };
-  return { store, environment, progress, signal: io.signal, code, machine, workers: () => run.pools[0] ?? start() };
+  const sharded = workers.group.deepspeed !== undefined;
+  return { store, environment, progress, signal: io.signal, code, machine, sharded, workers: () => run.pools[0] ?? start() };
 }
 
 /**

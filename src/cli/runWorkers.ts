@@ -73,7 +73,6 @@ export async function startWorkers(
     readonly monitor: RunMonitor;
     readonly logDirectory: string;
     readonly code: Record<string, string>;
-    readonly say: (text: string) => void;
   },
 ): Promise<Pool> {
   const { workers } = sweep.config.file;
@@ -90,10 +89,7 @@ export async function startWorkers(
     ...(flavour === "mock" ? { mock: { modules: loadedModules() } } : {}),
     onEvent: (event) => {
       run.monitor.poolEvent(event);
-      if (event.kind !== "worker-ready") return;
-      if (group.deepspeed !== undefined && event.versions.deepspeed === undefined && run.code.python === undefined)
-        run.say("  DeepSpeed is not installed: every rank keeps the whole training state (same results, more memory)");
-      Object.assign(run.code, event.versions);
+      if (event.kind === "worker-ready") Object.assign(run.code, event.versions);
     },
     logDirectory: run.logDirectory,
   });

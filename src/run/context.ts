@@ -19,6 +19,8 @@ export interface RunContext {
   /** Versions of the code that makes artefacts; for the manifests. */
   readonly code: Readonly<Record<string, string>>;
   readonly machine: Readonly<Record<string, string | number>>;
+  /** Whether the ranks of a worker are asked to share out the training state. */
+  readonly sharded?: boolean;
   readonly progress: Progress;
   /** Aborted by the first Ctrl-C. */
   readonly signal: AbortSignal;

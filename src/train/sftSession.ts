@@ -99,8 +99,8 @@ async function load({ inputs, session, point }: SessionRun): Promise<Loaded> {
     ...(lora === undefined ? {} : { lora: { ...lora, seed: inputs.seed } }),
   };
   const { info } = (await session.call("load_model", wanted)).result;
-  const unpacked = unpackedBecause(batch.packing, info);
-  if (unpacked !== undefined) inputs.onNotice?.(unpacked);
+  for (const notice of [unpackedBecause(batch.packing, info), unshardedBecause(inputs, info)])
+    if (notice !== undefined) inputs.onNotice?.(notice);
   const answer = await session.call("load_dataset", {
     dataset,
     shards: inputs.shards.map(({ path, sha256 }) => ({ path, sha256 })),
@@ -126,6 +126,12 @@ async function load({ inputs, session, point }: SessionRun): Promise<Loaded> {
   }
   // Copies: received arrays may be views of the transport's memory and are kept for the whole run.
   return { info, lint, lengths: lengths.slice(), trained: trained.slice(), packed: packs(batch.packing, info) };
+}
+
+/** What to say where ranks were to share out the training state and do not. */
+function unshardedBecause({ sharded }: SftInputs, { ranks, sharding }: ModelInfo): string | undefined {
+  if (!sharded || sharding !== "none") return undefined;
+  return `DeepSpeed is not installed or does not import (see doctor): each of ${ranks} ranks keeps the whole training state (same results, more memory)`;
 }
 
 /** Sends one step: its micro-batches, the update and, when due, the checkpoint. Does not wait for answers. */

@@ -17,6 +17,8 @@ export interface SftInputs {
   readonly journal: TrainJournal;
   /** The final checkpoint goes here (without optimizer state); what an earlier attempt left there is removed first. */
   readonly outputDirectory: string;
+  /** Whether the worker's ranks are asked to share out the training state. */
+  readonly sharded?: boolean;
   readonly onProgress?: (progress: SftProgress) => void;
   /** Told, once each, what the user would not expect of the sessions. */
   readonly onNotice?: (text: string) => void;

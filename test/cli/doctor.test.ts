@@ -1,7 +1,7 @@
 // backtrail doctor: what it finds with a Python and without one, and what it says of decoding engines and DeepSpeed.
 import { describe, expect, it } from "vitest";
 import { doctorCommand } from "../../src/cli/doctor.ts";
-import { hugePagesCheck, loraCheck } from "../../src/cli/doctorOptional.ts";
+import { deepspeedCheck, hugePagesCheck, loraCheck } from "../../src/cli/doctorOptional.ts";
 import type { Io } from "../../src/cli/io.ts";
 import { engineFor } from "../../src/cli/model.ts";
 import { folder, realPython, root } from "../python/pythons.ts";
@@ -81,8 +81,9 @@ describe("doctor", () => {
     );
   });
 
-  it("tells optional packages that do not import, with the reason; nothing needs them, so that is no failure", async () => {
+  it("tells optional packages that do not import, with the reason; a failure only where something else imports them", async () => {
     const modules = {
+      "accelerate-1.1.1.dist-info/METADATA": "Metadata-Version: 2.1\nName: accelerate\nVersion: 1.1.1\n",
       "deepspeed/__init__.py": `raise ImportError("cannot import name 'log'")`,
       "deepspeed-9.9.9.dist-info/METADATA": "Metadata-Version: 2.1\nName: deepspeed\nVersion: 9.9.9\n",
       "peft.py": "import nowhere_to_be_found",
@@ -90,11 +91,21 @@ describe("doctor", () => {
     };
     const env = { ...process.env, BACKTRAIL_PYTHON: realPython, PYTHONPATH: folder(modules) };
     const { code, text } = await doctor({}, { env });
-    expect(code, text).toBe(0);
-    expect(text).toMatch(/^note {5}DeepSpeed +9\.9\.9 does not import \(ImportError: cannot import name 'log'\)$/m);
-    expect(text).toMatch(/^ +-> .*on several ranks each keeps the whole training state/m);
+    expect(code, text).toBe(2);
+    const reason = "9.9.9 does not import (ImportError: cannot import name 'log')";
+    expect(text).toContain(`\nMISSING  DeepSpeed        ${reason}\n`);
+    expect(text).toMatch(/^ +-> install it anew or uninstall it: as it is, no trained model can be saved$/m);
     expect(text).toMatch(/^note {5}LoRA +peft 8\.8\.8 does not import \(ModuleNotFoundError: No module named 'nowhere_to/m);
-    expect(text).toContain("Ready");
+    const extras = { broken: { deepspeed: "OSError: no" }, compiler: true };
+    const alone = {
+      ok: true,
+      python: "3.12.1",
+      versions: { deepspeed: "9" },
+      devices: [],
+      fastModelTypes: [],
+      extras,
+    } as const;
+    expect(deepspeedCheck(alone)).toMatchObject({ ok: false, optional: true, found: "9 does not import (OSError: no)" });
   });
 
   it("tells that DeepSpeed has no compiler for ranks on a CPU", async () => {

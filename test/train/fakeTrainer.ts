@@ -1,7 +1,7 @@
 // A trainer in memory: workers whose sessions learn a chain of digests, so that any other row, weight, rate or order gives
 // another "model", and that are lost at chosen calls; a journal that keeps what a disk would keep.
 import { sha256 } from "../../src/lib/hash.ts";
-import type { MaskLint, ModelSpec, Params, SessionPrimitive } from "../../src/protocol/primitives.ts";
+import type { MaskLint, ModelInfo, ModelSpec, Params, SessionPrimitive } from "../../src/protocol/primitives.ts";
 import type { ResumePoint, StepRecord, TrainJournal } from "../../src/train/journal.ts";
 import {
   type Answer,
@@ -71,7 +71,7 @@ export class FakePool implements Workers {
   readonly packedCalls = new Set<boolean | undefined>();
 
   /** Overrides of what load_model says of the model. */
-  info: { readonly device?: string; readonly modelType?: string } = {};
+  info: Partial<ModelInfo> = {};
 
   constructor(examples: number, trouble: Trouble = {}) {
     this.examples = examples;

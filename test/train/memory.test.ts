@@ -1,12 +1,12 @@
 // Memory that runs out, and how a step is dealt into forward passes by the loop.
 import { describe, expect, test } from "vitest";
 import { trainSettings } from "../../src/config/schema.ts";
-import { type SftProgress, trainSft } from "../../src/train/sft.ts";
+import { type SftInputs, type SftProgress, trainSft } from "../../src/train/sft.ts";
 import { FakeJournal, FakePool, lengthOf, model, type Trouble } from "./fakeTrainer.ts";
 
 const examples = 20;
 
-function setUp(batch: object, trouble: Trouble = {}, changes: object = {}) {
+function setUp(batch: object, trouble: Trouble = {}, changes: object = {}, more: Partial<SftInputs> = {}) {
   const pool = new FakePool(examples, trouble);
   const journal = new FakeJournal(pool);
   const progress: SftProgress[] = [];
@@ -31,6 +31,7 @@ function setUp(batch: object, trouble: Trouble = {}, changes: object = {}) {
       outputDirectory: "/out",
       onProgress: (one) => progress.push(one),
       onNotice: (text) => notices.push(text),
+      ...more,
     });
   return { pool, journal, progress, notices, run };
 }
@@ -137,6 +138,20 @@ describe("micro-batches of a step", () => {
     calm.pool.info = { device: "cuda:0", modelType: "llama" };
     await calm.run();
     expect(calm.notices).toEqual([]);
+  });
+
+  test("that ranks do not share out the training state is told where they were to", async () => {
+    const { notices, pool, run } = setUp({}, {}, {}, { sharded: true });
+    pool.info = { ranks: 2, sharding: "none" };
+    await run();
+    expect(notices).toEqual([expect.stringMatching(/^DeepSpeed is not installed or does not import .* each of 2 ranks keeps/)]);
+    const shared = setUp({}, {}, {}, { sharded: true });
+    shared.pool.info = { ranks: 2, sharding: "zero-2" };
+    await shared.run();
+    const plain = setUp({});
+    plain.pool.info = { ranks: 2, sharding: "none" };
+    await plain.run();
+    expect([...shared.notices, ...plain.notices]).toEqual([]);
   });
 
   test.each([true, false])("checkpointing and compilation reach the worker: %s", async (gradientCheckpointing) => {

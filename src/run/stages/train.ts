@@ -67,6 +67,7 @@ export async function runTrain(context: StageContext, stage: TrainStage): Promis
         journal,
         outputDirectory,
         signal: context.signal,
+        ...(context.sharded === undefined ? {} : { sharded: context.sharded }),
         onNotice: (text) => context.progress.say(`  ${stage.label}: ${text}`),
         onProgress: (p) =>
           context.progress.update(stage.label, {
