@@ -84,7 +84,8 @@ def _is_known(model_type: object) -> bool:
     if found is None or found.origin is None:
         return True
     file = Path(found.origin).parent / "models" / "auto" / "modeling_auto.py"
-    names = file.read_text(encoding="utf-8") if file.is_file() else ""
+    text = file.read_text(encoding="utf-8") if file.is_file() else ""
+    names = text.partition("\nMODEL_FOR_CAUSAL_LM_MAPPING_NAMES")[2].partition("\n)")[0]
     return '("llama", "' not in names or f'("{model_type}", "' in names
 
 
@@ -99,8 +100,10 @@ def _check_config(text: str, source: str) -> None:
     if not isinstance(config, dict):
         raise AccessError(f"{source}: config.json holds no settings; {DIRECTORY}")
     model_type = config.get("model_type")
+    if model_type is None:
+        raise AccessError(f"{source}: config.json names no model_type; {DIRECTORY}")
     if not _is_known(model_type):
-        lacking = f"transformers {version('transformers')} itself has no model type {model_type}"
+        lacking = f"transformers {version('transformers')} itself has no causal model of type {model_type}"
         if "auto_map" in config:
             raise AccessError(
                 f"{source} wants code of its own to be run (auto_map in config.json), which is never done: "

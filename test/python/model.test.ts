@@ -182,12 +182,22 @@ describe("checkModelAccess", { timeout: 120_000 }, () => {
         writeFileSync(join(at, "config.json"), JSON.stringify(own));
         writeFileSync(join(at, "my.py"), "raise SystemExit\n");
       },
-      /wants code of its own to be run \(auto_map in config\.json\), which is never done: .* no model type mine$/,
+      /wants code of its own to be run \(auto_map in config\.json\), which is never done: .* no causal model of type mine$/,
     ],
     [
       "a kind of model that transformers lacks",
       (at) => writeFileSync(join(at, "config.json"), JSON.stringify({ ...llama, model_type: "llama9" })),
-      /: transformers \d+\.\S+ itself has no model type llama9 \(model_type in config\.json\): a newer one may have it/,
+      /: transformers \d+\.\S+ itself has no causal model of type llama9 \(model_type in config\.json\): a newer one may have it/,
+    ],
+    [
+      "a kind of model that makes no text",
+      (at) => writeFileSync(join(at, "config.json"), JSON.stringify({ ...llama, model_type: "clip" })),
+      /itself has no causal model of type clip \(/,
+    ],
+    [
+      "no kind of model",
+      (at) => writeFileSync(join(at, "config.json"), JSON.stringify({ ...llama, model_type: undefined })),
+      /: config\.json names no model_type; give a directory/,
     ],
     [
       "quantised weights",
