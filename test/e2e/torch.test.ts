@@ -276,7 +276,7 @@ describe("what users get wrong with models and Python: a sentence, no stack", ()
 
   it("a directory that is no checkpoint: before any data is made", async () => {
     const { code, said } = await fails(["--set", `model={from: ${notCausal}}`], {});
-    expect(said).toMatch(/^model\.from: .* holds no tokenizer\.json/);
+    expect(said).toMatch(/^model\.from: .* itself has no causal model of type vit \(model_type in config\.json\)/);
     expect(code).toBe(2);
   });
 
