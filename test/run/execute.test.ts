@@ -29,7 +29,8 @@ describe("a stage that fails", () => {
   it("takes down what needs it and nothing else; the next run starts from what is there", async () => {
     const { executed, context, said } = await run("fails", noWorkers);
     const first = await executed;
-    expect(first.failures.map(({ stage, cause, code }) => [stage, cause, code])).toEqual([
+    // Which of the two fails first depends on the clock.
+    expect(first.failures.map(({ stage, cause, code }) => [stage, cause, code]).sort()).toEqual([
       ["train base", "the worker was killed (worker error worker_lost)", "worker_lost"],
       ["train direct", "the worker was killed (worker error worker_lost)", "worker_lost"],
     ]);
